@@ -1,0 +1,50 @@
+# `make run` and `make test` need Python 3.11+ and nothing else: each makes .venv and fills it first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+export HF_HUB_DISABLE_TELEMETRY := 1
+export TOKENIZERS_PARALLELISM := false
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format viz notebooks clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run ## Run the whole chain on the embedded sample dataset
+	$(BIN)/kedro run
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Check style and types
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+viz: $(VENV)/.run ## Browse the pipelines and the data in Kedro-Viz
+	$(BIN)/kedro viz run
+
+notebooks: $(VENV)/.dev ## Open the notebooks in JupyterLab
+	$(BIN)/kedro jupyter lab notebooks
+
+clean: ## Remove everything the pipelines wrote (raw data and .venv stay)
+	find data -mindepth 1 -maxdepth 1 -type d ! -name 01_raw -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev,notebooks]'
+	touch $@ $(VENV)/.run

@@ -1,0 +1,23 @@
+"""Weakly supervised hierarchical multi-label text classification, as a Kedro project.
+
+The method lives in plain modules that never import Kedro (`taxonomy`, `encoding`, `scoring`, `silver`,
+`style`, `modeling`, `decoding`, `metrics`); `pipelines`, `datasets` and `hooks` wire it to the catalog.
+"""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["HierarchicalClassifier", "Taxonomy", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the two public classes on first use: torch takes seconds, `kedro --help` must not."""
+    if name == "HierarchicalClassifier":
+        from hmltc_kedro.modeling import HierarchicalClassifier
+
+        return HierarchicalClassifier
+    if name == "Taxonomy":
+        from hmltc_kedro.taxonomy import Taxonomy
+
+        return Taxonomy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

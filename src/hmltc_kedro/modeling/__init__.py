@@ -1,0 +1,2 @@
+"""The classifier and how it is trained. Importing this package imports torch."""
+
