@@ -4,14 +4,18 @@ The method lives in plain modules that never import Kedro (`taxonomy`, `encoding
 `style`, `modeling`, `decoding`, `metrics`); `pipelines`, `datasets` and `hooks` wire it to the catalog.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hmltc_kedro.modeling import HierarchicalClassifier
+    from hmltc_kedro.taxonomy import Taxonomy
 
 __version__ = "0.1.0"
 __all__ = ["HierarchicalClassifier", "Taxonomy", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two public classes on first use: torch takes seconds, `kedro --help` must not."""
+    """Import the two public classes on first use, so that importing one module does not import all."""
     if name == "HierarchicalClassifier":
         from hmltc_kedro.modeling import HierarchicalClassifier
 

@@ -104,9 +104,7 @@ class VectorCache:
         for start in range(0, len(keys), CHUNK):
             chunk = keys[start : start + CHUNK]
             marks = ",".join("?" * len(chunk))
-            rows = self._connection.execute(
-                f"SELECT key, vector FROM vectors WHERE key IN ({marks})", chunk
-            )
+            rows = self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", chunk)
             found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
         return found
 
@@ -226,9 +224,7 @@ class TextEncoder:
     def _encode_chunks(self, todo: dict[bytes, str]):  # type: ignore[no-untyped-def]
         """Yield (keys, vectors) chunk by chunk, longest texts first as sentence-transformers does."""
         items = sorted(todo.items(), key=lambda item: len(item[1]), reverse=True)
-        bar = tqdm(
-            total=len(items), desc="encode", unit="text", disable=not show_progress() or not items
-        )
+        bar = tqdm(total=len(items), desc="encode", unit="text", disable=not show_progress() or not items)
         with bar:
             for start in range(0, len(items), CHUNK):
                 chunk = items[start : start + CHUNK]

@@ -41,10 +41,7 @@ class RawTable:
         bad = self.rows[self.rows["problem"].notna()]
         if len(bad):
             raise InputError.from_problems(
-                [
-                    f"{self.at(n)}: {p}"
-                    for n, p in zip(bad["line"], bad["problem"], strict=True)
-                ]
+                [f"{self.at(n)}: {p}" for n, p in zip(bad["line"], bad["problem"], strict=True)]
             )
 
 
@@ -95,17 +92,13 @@ def read_corpus_frame(path: Path) -> RawTable:
     """
     try:
         frame = (
-            pd.read_parquet(path)
-            if path.suffix == ".parquet"
-            else pd.read_csv(path, dtype=str, keep_default_na=False)
+            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
         )
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
     missing = [c for c in ("doc_id", "text") if c not in frame.columns]
     if missing:
-        raise InputError(
-            f"{path}:1: no column {', '.join(missing)}; a corpus has the columns doc_id and text"
-        )
+        raise InputError(f"{path}:1: no column {', '.join(missing)}; a corpus has the columns doc_id and text")
     return RawTable(
         str(path),
         pd.DataFrame(
@@ -160,23 +153,16 @@ def _check_hierarchy(table: RawTable, known: set[str], classes_path: str) -> lis
     table.raise_problems()
     problems = []
     seen: dict[tuple[str, str], int] = {}
-    for line, parent, child in zip(
-        table.rows["line"], table.rows["key"], table.rows["value"], strict=True
-    ):
+    for line, parent, child in zip(table.rows["line"], table.rows["key"], table.rows["value"], strict=True):
         for class_id in (parent, child):
             if class_id not in known:
                 problems.append(
-                    f"{table.at(line)}: class {class_id!r} is not in {classes_path}; "
-                    "add it there or remove the edge"
+                    f"{table.at(line)}: class {class_id!r} is not in {classes_path}; add it there or remove the edge"
                 )
         if parent == child:
-            problems.append(
-                f"{table.at(line)}: class {parent!r} is its own parent; remove the line"
-            )
+            problems.append(f"{table.at(line)}: class {parent!r} is its own parent; remove the line")
         elif (parent, child) in seen:
-            problems.append(
-                f"{table.at(line)}: the edge is already on line {seen[parent, child]}; remove one"
-            )
+            problems.append(f"{table.at(line)}: the edge is already on line {seen[parent, child]}; remove one")
         seen.setdefault((parent, child), line)
     if problems:
         raise InputError.from_problems(problems)
@@ -199,9 +185,7 @@ def _check_keywords(table: RawTable, classes: list[tuple[str, str]]) -> dict[str
     problems = []
     result: dict[str, list[str]] = {}
     first: dict[str, int] = {}
-    for line, key, value in zip(
-        table.rows["line"], table.rows["key"], table.rows["value"], strict=True
-    ):
+    for line, key, value in zip(table.rows["line"], table.rows["key"], table.rows["value"], strict=True):
         named = by_name.get(key, [])
         if len(named) > 1:
             problems.append(
@@ -210,15 +194,12 @@ def _check_keywords(table: RawTable, classes: list[tuple[str, str]]) -> dict[str
             )
             continue
         if not named and key not in ids:
-            problems.append(
-                f"{table.at(line)}: there is no class {key!r}; correct the name or remove the line"
-            )
+            problems.append(f"{table.at(line)}: there is no class {key!r}; correct the name or remove the line")
             continue
         class_id = named[0] if named else key
         if class_id in result:
             problems.append(
-                f"{table.at(line)}: class {key!r} already has keywords on line {first[class_id]}; "
-                "join the two lines"
+                f"{table.at(line)}: class {key!r} already has keywords on line {first[class_id]}; join the two lines"
             )
         first.setdefault(class_id, line)
         words = (w.replace("_", " ").strip() for w in value.split(","))
@@ -255,16 +236,17 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
             reason = reason.mask(reason.isna() & broken, text)
         twice = reason.isna() & rows["key"].duplicated()
         shown = (
-            "document id '" + rows["key"] + "' is already on line " + rows["key"].map(first).astype(str)
+            "document id '"
+            + rows["key"]
+            + "' is already on line "
+            + rows["key"].map(first).astype(str)
             + "; ids are unique within a split"
         )
         parts.append(rows.assign(reason=reason.mask(twice, shown)))
     rows = pd.concat(parts, ignore_index=True).rename(columns={"key": "doc_id", "value": "text"})
     bad = rows[rows["reason"].notna()]
     if len(bad) and not skip_invalid:
-        messages = [
-            f"{p}:{n}: {r}" for p, n, r in zip(bad["path"], bad["line"], bad["reason"], strict=True)
-        ]
+        messages = [f"{p}:{n}: {r}" for p, n, r in zip(bad["path"], bad["line"], bad["reason"], strict=True)]
         messages[0] += " (or set ingest.on_invalid: skip)"
         raise InputError.from_problems(messages)
     documents = rows.loc[rows["reason"].isna(), ["split", "doc_id", "text"]].reset_index(drop=True)
@@ -275,13 +257,13 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
     return documents, bad[columns].reset_index(drop=True)
 
 
-def read_gold_labels(gold: RawTable, taxonomy: Taxonomy, doc_ids: set[str]) -> dict[str, list[str]]:
+def read_gold_labels(gold: RawTable, taxonomy: Taxonomy, doc_ids: set[str] | None) -> dict[str, list[str]]:
     """Return {doc_id: class ids} of a gold file after checking it; {} if there is none.
 
     Args:
         gold: `<doc_id>TAB<id>,<id>,...` lines.
         taxonomy: says which class ids exist.
-        doc_ids: the ids of the raw test corpus, set-aside documents included.
+        doc_ids: the ids of the raw test corpus, set-aside documents included; None: do not check.
 
     Raises:
         InputError: a document twice, an unknown document or class, or no label.
@@ -289,21 +271,16 @@ def read_gold_labels(gold: RawTable, taxonomy: Taxonomy, doc_ids: set[str]) -> d
     gold.raise_problems()
     problems = []
     labels: dict[str, list[str]] = {}
-    for line, doc_id, value in zip(
-        gold.rows["line"], gold.rows["key"], gold.rows["value"], strict=True
-    ):
+    for line, doc_id, value in zip(gold.rows["line"], gold.rows["key"], gold.rows["value"], strict=True):
         ids = [i.strip() for i in value.split(",") if i.strip()]
         unknown = [i for i in ids if i not in taxonomy.index]
         if doc_id in labels:
             problems.append(f"{gold.at(line)}: document {doc_id!r} has labels above; join the lines")
-        elif doc_id not in doc_ids:
-            problems.append(
-                f"{gold.at(line)}: document {doc_id!r} is not in the test corpus; remove the line"
-            )
+        elif doc_ids is not None and doc_id not in doc_ids:
+            problems.append(f"{gold.at(line)}: document {doc_id!r} is not in the test corpus; remove the line")
         if unknown:
             problems.append(
-                f"{gold.at(line)}: unknown class {', '.join(map(repr, unknown))}; "
-                "use the ids of classes.txt"
+                f"{gold.at(line)}: unknown class {', '.join(map(repr, unknown))}; use the ids of classes.txt"
             )
         if not ids:
             problems.append(f"{gold.at(line)}: no label; write <doc_id>TAB<id>,<id>,...")

@@ -14,7 +14,7 @@ Two rules for a label set (DESIGN: a label set is a union of root-to-node paths)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -32,13 +32,14 @@ BoolArray = npt.NDArray[np.bool_]
 
 def find_cycle(edges: Iterable[tuple[str, str]]) -> list[str]:
     """Return the classes along one cycle of (parent, child) `edges`, first repeated last; [] if none."""
-    graph: dict[str, set[str]] = {}
+    # Lists, not sets: with several cycles the one reported must not depend on the hash seed.
+    graph: dict[str, list[str]] = {}
     for parent, child in edges:
-        graph.setdefault(parent, set()).add(child)
+        graph.setdefault(child, []).append(parent)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        # graphlib reports the cycle from node to predecessor, and our predecessors are the children.
+        # In graphlib's report each node is a predecessor, here a parent, of the next.
         return list(error.args[1])
     return []
 
@@ -64,7 +65,7 @@ class Taxonomy:
         cls,
         classes: Sequence[tuple[str, str]],
         edges: Sequence[tuple[str, str]],
-        keywords: dict[str, Sequence[str]] | None = None,
+        keywords: Mapping[str, Sequence[str]] | None = None,
     ) -> Taxonomy:
         """Build a taxonomy from (id, name) pairs, (parent id, child id) edges and keywords by class id.
 
@@ -77,9 +78,7 @@ class Taxonomy:
         problems = [f"class id {i!r} occurs twice" for i, n in Counter(ids).items() if n > 1]
         problems += [] if ids else ["a taxonomy needs at least one class"]
         problems += [
-            f"edge {p!r} -> {c!r} names an unknown class"
-            for p, c in edges
-            if p not in index or c not in index
+            f"edge {p!r} -> {c!r} names an unknown class" for p, c in edges if p not in index or c not in index
         ]
         problems += [f"class {p!r} is its own parent" for p, c in edges if p == c]
         problems += [f"keywords for the unknown class {i!r}" for i in keywords if i not in index]
@@ -104,10 +103,7 @@ class Taxonomy:
         return len(self.class_ids)
 
     def __repr__(self) -> str:
-        return (
-            f"Taxonomy({len(self)} classes, {self.n_edges} edges, "
-            f"{len(self.roots)} roots, {self.depth} levels)"
-        )
+        return f"Taxonomy({len(self)} classes, {self.n_edges} edges, {len(self.roots)} roots, {self.depth} levels)"
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -220,6 +216,7 @@ class Taxonomy:
         """Choose for each document and class the parent on the best-scoring path to a root.
 
         A path's score is the mean of `scores` over its nodes, so a long way round has no advantage.
+        Each parent stands for its own best path: one pointer a class, not a search over all paths.
 
         Args:
             scores: shape (n, C).
@@ -285,9 +282,9 @@ class Taxonomy:
         rank = np.empty(len(self), dtype=np.int64)
         rank[list(self.topological_order)] = np.arange(len(self))
         ids = np.array(self.class_ids, dtype=object)
-        parts = np.split(labels.indices, labels.indptr[1:-1])
-        key = self.levels * len(self) + rank
-        return [list(ids[p[np.argsort(key[p])]]) for p in parts]
+        # Not by `levels`: a class may lie above (nearer to a root than) one of its parents.
+        parts = np.split(labels.indices, labels.indptr[1:-1])[: labels.shape[0]]
+        return [list(ids[p[np.argsort(rank[p])]]) for p in parts]
 
     def is_path_consistent(self, labels: sparse.csr_array) -> BoolArray:
         """Tell for each row of a sparse (n, C) 0/1 matrix whether it is a union of root-to-node paths."""
@@ -346,7 +343,5 @@ class Taxonomy:
         return cls.from_edges(
             classes=list(zip(ids, map(str, frame["name"]), strict=True)),
             edges=[(str(p), i) for i, ps in zip(ids, frame["parents"], strict=True) for p in ps],
-            keywords={
-                i: [str(k) for k in ks] for i, ks in zip(ids, frame["keywords"], strict=True)
-            },
+            keywords={i: [str(k) for k in ks] for i, ks in zip(ids, frame["keywords"], strict=True)},
         )

@@ -65,10 +65,7 @@ class TemplateClient:
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return an answer without a value for each request."""
-        return [
-            ChatAnswer(request, None, self.name, "no language model is configured")
-            for request in requests
-        ]
+        return [ChatAnswer(request, None, self.name, "no language model is configured") for request in requests]
 
 
 class RecordedClient:

@@ -23,9 +23,7 @@ def quote(value: object) -> str:
     cannot become a part of the instructions.
     """
     text = json.dumps(value, ensure_ascii=False)
-    return "".join(
-        ch if unicodedata.category(ch) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else " " for ch in text
-    )
+    return "".join(ch if unicodedata.category(ch) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else " " for ch in text)
 
 
 def render_prompt(task: str, **values: object) -> str:

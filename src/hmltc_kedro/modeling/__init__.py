@@ -1,2 +1,5 @@
-"""The classifier and how it is trained. Importing this package imports torch."""
+"""The classifier and how it is trained."""
 
+from hmltc_kedro.modeling.classifier import HierarchicalClassifier, Prediction
+
+__all__ = ["HierarchicalClassifier", "Prediction"]

@@ -1,0 +1,112 @@
+"""Synthetic documents for starved classes, and the examples a classifier is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hmltc_kedro.llm import ChatAnswer, ChatRequest
+from hmltc_kedro.llm.prompts import render_prompt
+from hmltc_kedro.llm.schemas import ClassReviews
+from hmltc_kedro.style import StyleRules, calibrate_style
+from hmltc_kedro.taxonomy import Taxonomy
+
+
+def choose_path(taxonomy: Taxonomy, c: int, counts: npt.NDArray[np.int64]) -> list[int]:
+    """Return the root-to-node path to class `c` whose parents have the most silver documents.
+
+    Args:
+        taxonomy: the classes.
+        c: where the path ends.
+        counts: silver documents a class, shape (C,).
+    """
+    path = [c]
+    while taxonomy.parents[path[0]]:
+        path.insert(0, max(taxonomy.parents[path[0]], key=lambda p: counts[p]))
+    return path
+
+
+def ask_for_reviews(
+    taxonomy: Taxonomy,
+    paths: Sequence[list[int]],
+    descriptions: Sequence[str],
+    examples: Sequence[str],
+    *,
+    count: int,
+    temperature: float,
+    max_tokens: int,
+) -> list[ChatRequest]:
+    """Return one question a path: `count` texts about its last class, in the style of `examples`."""
+    name = taxonomy.spoken_name
+    return [
+        ChatRequest(
+            task="write_reviews",
+            class_id=taxonomy.class_ids[path[-1]],
+            prompt=render_prompt(
+                "write_reviews",
+                name=name(path[-1]),
+                path=" > ".join(name(c) for c in path),
+                description=descriptions[path[-1]],
+                keywords=list(taxonomy.keywords[path[-1]]),
+                siblings=[name(s) for s in taxonomy.siblings[path[-1]]],
+                examples=list(examples),
+                count=count,
+            ),
+            schema=ClassReviews,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+        for path in paths
+    ]
+
+
+def collect_reviews(
+    taxonomy: Taxonomy,
+    paths: Sequence[list[int]],
+    answers: Sequence[ChatAnswer],
+    rules: StyleRules | None,
+    count: int,
+) -> pd.DataFrame:
+    """Return split, doc_id, text, raw_text, class_ids (root first), source; no row where there is no answer.
+
+    Args:
+        taxonomy: the classes.
+        paths: the path asked about, one an answer.
+        answers: of the language model.
+        rules: style calibration; None leaves the texts as they came.
+        count: texts kept a class.
+    """
+    rows = []
+    for path, answer in zip(paths, answers, strict=True):
+        reviews = answer.value.reviews if isinstance(answer.value, ClassReviews) else []
+        class_ids = [taxonomy.class_ids[c] for c in path]
+        for number, review in enumerate(dict.fromkeys(reviews[:count])):
+            text = calibrate_style(review, rules) if rules else " ".join(review.split())
+            rows.append(("synthetic", f"{class_ids[-1]}-{number}", text, review, class_ids, answer.source))
+    columns = ["split", "doc_id", "text", "raw_text", "class_ids", "source"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype(dict.fromkeys(("split", "doc_id", "text", "raw_text", "source"), "str"))
+
+
+def weigh_by_confidence(confidence: pd.Series) -> pd.Series:
+    """Return weights between 1/2 and 1 by rank: gaps have no unit, their order does mean something."""
+    return 0.5 + 0.5 * confidence.rank(pct=True)
+
+
+def build_examples(
+    documents: pd.DataFrame,
+    silver_labels: pd.DataFrame,
+    synthetic_documents: pd.DataFrame,
+    *,
+    confidence_weights: bool,
+    synthetic_weight: float,
+) -> pd.DataFrame:
+    """Return split, doc_id, text, class_ids, weight: kept silver documents, then synthetic ones."""
+    silver = documents.merge(silver_labels[silver_labels["kept"]], on=["split", "doc_id"], validate="one_to_one")
+    weight = weigh_by_confidence(silver["confidence"]) if confidence_weights else 1.0
+    columns = ["split", "doc_id", "text", "class_ids", "weight"]
+    parts = [silver.assign(weight=weight), synthetic_documents.assign(weight=synthetic_weight)]
+    return pd.concat([part[columns] for part in parts if len(part)], ignore_index=True)

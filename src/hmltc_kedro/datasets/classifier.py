@@ -1,0 +1,50 @@
+"""The trained classifier as a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset
+
+if TYPE_CHECKING:
+    from hmltc_kedro.modeling import HierarchicalClassifier
+
+
+class ClassifierDataset(AbstractDataset["HierarchicalClassifier", "HierarchicalClassifier"]):
+    """A `HierarchicalClassifier` in a directory of safetensors and JSON files.
+
+    Args:
+        filepath: the directory.
+        device: `auto` or a torch device.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(self, *, filepath: str, device: str = "auto", metadata: dict[str, Any] | None = None) -> None:
+        """Remember where the directory lies."""
+        self._filepath = Path(filepath)
+        self._device = device
+        self.metadata = metadata
+
+    def load(self) -> HierarchicalClassifier:
+        """Read the directory."""
+        from hmltc_kedro.modeling import HierarchicalClassifier
+
+        return HierarchicalClassifier.load(self._filepath, device=self._device)
+
+    def save(self, data: HierarchicalClassifier) -> None:
+        """Write the directory, atomically."""
+        data.save(self._filepath)
+
+    def _exists(self) -> bool:
+        return (self._filepath / "settings.json").is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def preview(self) -> dict[str, Any]:
+        """Return the settings for Kedro-Viz."""
+        import json
+
+        settings: dict[str, Any] = json.loads((self._filepath / "settings.json").read_text("utf-8"))
+        return settings

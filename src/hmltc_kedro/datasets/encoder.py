@@ -1,0 +1,60 @@
+"""The sentence encoder as a catalog entry."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from hmltc_kedro.encoding import TextEncoder
+
+# Kedro calls load() for every node that takes the encoder; the model is to be read once a process.
+_open_encoder = lru_cache(maxsize=4)(TextEncoder)
+
+
+class EncoderDataset(AbstractDataset[None, TextEncoder]):
+    """A resource: `load()` gives a `TextEncoder`, the same object for the same settings.
+
+    Args:
+        model: `embedded`, a directory or a hub name.
+        max_length: word pieces after which a text is cut.
+        batch_size: texts a batch.
+        device: `auto` or a torch device.
+        cache: file of the vector cache.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        max_length: int = 128,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember the settings."""
+        self._settings = {
+            "model": model,
+            "max_length": max_length,
+            "batch_size": batch_size,
+            "device": device,
+            "cache": cache,
+        }
+        self.metadata = metadata
+
+    def load(self) -> TextEncoder:
+        """Return the encoder; its model is read when the first text has to be encoded."""
+        return _open_encoder(**self._settings)
+
+    def save(self, data: None) -> None:
+        """Refuse: the encoder is a resource."""
+        raise DatasetError("the encoder is read-only; a trained one is in the entry `classifier`")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._settings)

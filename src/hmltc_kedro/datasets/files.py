@@ -1,0 +1,70 @@
+"""kedro-datasets' file formats, written to a temporary name and moved into place.
+
+A run that is killed while it saves leaves the old file or the new one, never half of either.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from kedro_datasets.json import JSONDataset as KedroJSONDataset
+from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
+from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
+from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
+
+
+class _AtomicSave:
+    """Mix-in in front of a kedro-datasets class with one local file."""
+
+    _filepath: PurePosixPath
+
+    def save(self, data: Any) -> None:
+        """Save to a temporary name beside the file, then move it into place."""
+        final = Path(self._filepath)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+        twin = copy.copy(self)
+        twin._filepath = PurePosixPath(temporary)
+        try:
+            super(_AtomicSave, twin).save(data)  # type: ignore[misc]
+            os.replace(temporary, final)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays (parquet's list columns) as lists, for JSON."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+class ParquetDataset(_AtomicSave, KedroParquetDataset):  # type: ignore[misc]
+    """A pandas frame in one parquet file; the preview shows list columns as lists."""
+
+    def preview(self, nrows: int = 10) -> dict[str, Any]:
+        """Return the first rows for Kedro-Viz."""
+        import pyarrow.parquet as pq
+
+        file = pq.ParquetFile(str(self._get_load_path()))
+        batch = next(file.iter_batches(batch_size=nrows), None)
+        frame = (batch if batch is not None else file.schema_arrow.empty_table()).to_pandas()
+        return {
+            "index": list(range(len(frame))),
+            "columns": [str(c) for c in frame.columns],
+            "data": [[_plain(v) for v in row] for row in frame.itertuples(index=False)],
+        }
+
+
+class CSVDataset(_AtomicSave, KedroCSVDataset):  # type: ignore[misc]
+    """A pandas frame in one CSV file."""
+
+
+class JSONDataset(_AtomicSave, KedroJSONDataset):  # type: ignore[misc]
+    """A JSON object."""
+
+
+class PlotlyDataset(_AtomicSave, KedroPlotlyDataset):  # type: ignore[misc]
+    """A Plotly figure as JSON."""

@@ -1,0 +1,72 @@
+"""Raw text tables: read-only, with line numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from hmltc_kedro.raw import RawTable, make_rows, read_corpus_frame, read_text_table
+
+
+class RawTableDataset(AbstractDataset[None, RawTable]):
+    """One raw file of a dataset, as `hmltc_kedro.raw.RawTable`.
+
+    Args:
+        filepath: the text file. For a corpus a file of the same name with the ending `.csv` or `.parquet` serves
+            as well.
+        separator: between key and value.
+        corpus: whether CSV and Parquet are looked for.
+        optional: whether the file may be missing; it then loads as an empty table.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        separator: str = "\t",
+        corpus: bool = False,
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember where the file lies."""
+        self._filepath = Path(filepath)
+        self._separator = separator
+        self._endings = [self._filepath.suffix, *([".csv", ".parquet"] if corpus else [])]
+        self.optional = optional
+        self.metadata = metadata
+
+    def _find(self) -> Path | None:
+        candidates = [self._filepath.with_suffix(ending) for ending in self._endings]
+        return next((path for path in candidates if path.is_file()), None)
+
+    def load(self) -> RawTable:
+        """Read the file."""
+        path = self._find()
+        if path is None:
+            return RawTable(str(self._filepath), make_rows([], [], [], []), exists=False)
+        if path.suffix == ".txt":
+            return read_text_table(path, self._separator)
+        return read_corpus_frame(path)
+
+    def save(self, data: None) -> None:
+        """Refuse: raw data is what the user gave."""
+        raise DatasetError(f"{self._filepath}: raw files are read-only")
+
+    def _exists(self) -> bool:
+        return self._find() is not None
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "filepath": str(self._filepath),
+            "separator": self._separator,
+            "optional": self.optional,
+        }
+
+    def preview(self, nrows: int = 10) -> dict[str, Any]:
+        """Return the first lines for Kedro-Viz."""
+        rows: pd.DataFrame = self.load().rows.head(nrows)[["line", "key", "value"]]
+        return rows.astype(object).to_dict(orient="split")

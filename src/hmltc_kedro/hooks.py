@@ -1,0 +1,101 @@
+"""Hooks: what a person wants to be told before and after a run. No node depends on them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import AbstractDataset, DataCatalog
+from kedro.pipeline import Pipeline
+
+from hmltc_kedro.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+class ProjectHooks:
+    """Check the inputs before a run; say what came out after it."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Stop before the first node if an input that is not optional is missing.
+
+        Raises:
+            InputError: one line a missing entry, with the command or the file that makes it.
+        """
+        missing = [
+            _explain_missing(name, dataset, run_params)
+            for name in sorted(pipeline.inputs())
+            if not name.startswith("params:") and name != "parameters"
+            for dataset in [catalog.get(name)]
+            if dataset is not None and not getattr(dataset, "optional", False)
+            if not dataset.exists()
+        ]
+        if missing:
+            raise InputError("\n".join(missing))
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print the scores and where everything was written, if the run evaluated."""
+        if "metrics" not in pipeline.outputs():
+            return
+        metrics = catalog.load("metrics")
+        print("\n".join(["", *_summarise(metrics), "", *_list_files(pipeline, catalog)]))
+
+
+def _explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: dict[str, Any]) -> str:
+    path = _show_path(dataset._describe().get("filepath", ""))
+    maker = next(
+        (
+            stage
+            for stage, stage_pipeline in pipelines.items()
+            if stage != "__default__" and name in stage_pipeline.all_outputs()
+        ),
+        None,
+    )
+    if maker is None:
+        return f"{path}: this file is missing (entry `{name}`); put it there, see README, bring your own data"
+    flags = f" --env={run_params['env']}" if run_params.get("env") not in (None, "local", "base") else ""
+    parameters = run_params.get("runtime_params") or {}
+    if "dataset" in parameters:
+        flags += f" --params=dataset={parameters['dataset']}"
+    return f"entry `{name}` is missing ({path}); make it with: kedro run --pipeline={maker}{flags}"
+
+
+def _summarise(metrics: dict[str, Any]) -> list[str]:
+    if not metrics["n_docs"]:
+        return ["No gold labels: nothing to score."]
+    zero_shot = metrics["zero_shot"]
+    return [
+        f"Scores on {metrics['n_docs']} test documents (95 % interval)",
+        _score_line("sample-F1", metrics),
+        _score_line("  zero-shot (nearest class and its ancestors)", zero_shot),
+        f"  {'exact match':45} {metrics['exact_match']:.4f}",
+        f"  {'macro-F1':45} {metrics['macro_f1']:.4f}",
+        f"  {'precision at 1, at 3':45} {metrics['precision_at_1']:.4f}, {metrics['precision_at_3']:.4f}",
+        f"  {'path-consistent label sets':45} {metrics['path_consistency']:.2%}",
+    ]
+
+
+def _score_line(name: str, metrics: dict[str, Any]) -> str:
+    low, high = metrics["sample_f1_interval"]
+    return f"  {name.strip():45} {metrics['sample_f1']:.4f}  [{low:.4f}, {high:.4f}]"
+
+
+def _list_files(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
+    """Return one line an entry that the run wrote, in the order of the pipeline."""
+    lines = ["Written"]
+    for name in (name for node in pipeline.nodes for name in node.outputs):
+        dataset = catalog.get(name)
+        path = dataset._describe().get("filepath") if dataset is not None else None
+        lines += [f"  {name:24} {_show_path(path)}"] if path else []
+    return lines
+
+
+def _show_path(path: object) -> str:
+    """Return a path relative to where the user stands, if it lies below."""
+    full, here = Path(str(path)), Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

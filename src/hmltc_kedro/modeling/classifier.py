@@ -1,0 +1,216 @@
+"""The trained product: encoder, head, taxonomy and settings in one directory, usable without Kedro.
+
+Torch is imported by the methods that compute: Kedro reads this module for its type hints in every command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from hmltc_kedro import __version__
+from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
+from hmltc_kedro.encoding import show_progress
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from hmltc_kedro.modeling.head import CosineHead
+
+CHUNK = 512
+"""Texts encoded between two turns of the progress bar."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The label set of one document: a union of root-to-node paths.
+
+    Attributes:
+        class_ids: the ids, parents before children.
+        names: their names.
+        paths: the paths the set is the union of, as ids, best first.
+        scores: a score between 0 and 1 for each path.
+    """
+
+    class_ids: list[str]
+    names: list[str]
+    paths: list[list[str]]
+    scores: list[float]
+
+
+class HierarchicalClassifier:
+    """Labels texts with classes of a taxonomy.
+
+    Example:
+        >>> classifier = HierarchicalClassifier.load("data/06_models/sample/classifier")
+        >>> classifier.predict(["Whistling kettle 2 l. Boils in no time"])[0].names
+        ['kitchen_dining', 'small_appliances', 'kettles']
+
+    Args:
+        encoder: a sentence-transformers model.
+        head: from document vectors to logits.
+        taxonomy: of C classes.
+        decoding: how probabilities become label sets.
+        description: anything worth keeping with the model (JSON), e.g. training settings.
+    """
+
+    def __init__(
+        self,
+        encoder: SentenceTransformer,
+        head: CosineHead,
+        taxonomy: Taxonomy,
+        decoding: DecodingSettings,
+        description: dict[str, Any] | None = None,
+    ) -> None:
+        """Put the parts together, ready to predict."""
+        self.encoder = encoder.eval()
+        self.head = head.eval().to(encoder.device)
+        self.taxonomy = taxonomy
+        self.decoding = decoding
+        self.description = description or {}
+
+    def __repr__(self) -> str:
+        return f"HierarchicalClassifier({self.taxonomy!r})"
+
+    # ------------------------------------------------------------------ prediction
+
+    def predict_probabilities(self, texts: Sequence[str], batch_size: int = 32) -> npt.NDArray[np.float16]:
+        """Return the probability of each class for each text: shape (n, C), float16."""
+        import torch
+
+        probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
+        order = np.argsort([-len(text) for text in texts], kind="stable")
+        bar = tqdm(total=len(texts), desc="classify", unit="doc", disable=not show_progress())
+        with bar, torch.no_grad():
+            for start in range(0, len(texts), CHUNK):
+                rows = order[start : start + CHUNK]
+                vectors = self.encoder.encode(
+                    [texts[row] for row in rows],
+                    batch_size=batch_size,
+                    convert_to_tensor=True,
+                    show_progress_bar=False,
+                )
+                probabilities[rows] = self.head(vectors).sigmoid().half().cpu().numpy()
+                bar.update(len(rows))
+        return probabilities
+
+    def predict(self, texts: Sequence[str], batch_size: int = 32) -> list[Prediction]:
+        """Return the label set of each text."""
+        decoded = decode(self.predict_probabilities(texts, batch_size), self.taxonomy, self.decoding)
+        frame = predictions_to_frame(decoded, self.taxonomy)
+        return [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, directory: str | Path) -> None:
+        """Write the model to `directory`, replacing what is there, and in one move at the end."""
+        from safetensors.torch import save_file
+
+        directory = Path(directory)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            self.encoder.save(str(temporary / "encoder"), create_model_card=False)
+            tensors = {k: v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
+            save_file(tensors, str(temporary / "head.safetensors"))
+            frame = self.taxonomy.to_frame()[["class_id", "name", "parents", "keywords"]]
+            (temporary / "taxonomy.json").write_text(frame.to_json(orient="records"), "utf-8")
+            settings = {
+                "format": 1,
+                "hmltc_kedro": __version__,
+                "max_length": self.encoder.max_seq_length,
+                "decoding": self.decoding.model_dump(),
+                "description": self.description,
+            }
+            (temporary / "settings.json").write_text(json.dumps(settings, indent=2), "utf-8")
+            (temporary / "README.md").write_text(self._write_card(), "utf-8")
+            _replace_directory(temporary, directory)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @classmethod
+    def load(cls, directory: str | Path, device: str = "auto") -> HierarchicalClassifier:
+        """Read a model that `save` wrote; only safetensors and JSON are read, no code is run.
+
+        Raises:
+            InputError: no such model, or one this version does not read.
+        """
+        directory = Path(directory)
+        if not (directory / "settings.json").is_file():
+            raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
+        from safetensors.torch import load_file
+        from sentence_transformers import SentenceTransformer
+
+        from hmltc_kedro.modeling.device import choose_device
+        from hmltc_kedro.modeling.head import CosineHead
+
+        try:
+            settings = json.loads((directory / "settings.json").read_text("utf-8"))
+            decoding = DecodingSettings.model_validate(settings["decoding"])
+            taxonomy = Taxonomy.from_frame(pd.DataFrame(json.loads((directory / "taxonomy.json").read_text("utf-8"))))
+            tensors = load_file(str(directory / "head.safetensors"))
+        except (json.JSONDecodeError, KeyError, OSError, ValidationError) as error:
+            raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
+        encoder = SentenceTransformer(
+            str(directory / "encoder"),
+            device=str(choose_device(device)),
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+        encoder.max_seq_length = settings["max_length"]
+        head = CosineHead(tensors["class_vectors"])
+        head.load_state_dict(tensors)
+        return cls(encoder, head, taxonomy, decoding, settings["description"])
+
+    def _write_card(self) -> str:
+        roots = ", ".join(self.taxonomy.spoken_name(c) for c in self.taxonomy.roots[:20])
+        facts = "\n".join(f"- {key}: {value}" for key, value in self.description.items())
+        return (
+            "# Hierarchical text classifier\n\n"
+            f"{self.taxonomy!r}; roots: {roots}.\n\n"
+            "Trained by hmltc_kedro without a labelled document: silver labels come from class names, keywords and\n"
+            "descriptions. Expect errors in proportion to how well those tell the classes apart.\n\n"
+            f"## How it was made\n\n{facts}\n\n"
+            "## Use\n\n"
+            "```python\nfrom hmltc_kedro import HierarchicalClassifier\n\n"
+            'HierarchicalClassifier.load("<this directory>").predict(["some text"])\n```\n\n'
+            "Files: `encoder/` (sentence-transformers), `head.safetensors`, `taxonomy.json`, `settings.json`.\n"
+        )
+
+
+def predictions_to_frame(decoded: DecodedPaths, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Return one row a document: class_ids, names, paths (lists of ids), scores (one a path)."""
+    ids = np.array(taxonomy.class_ids, dtype=object)
+    labels = taxonomy.to_label_sets(union_paths(decoded, taxonomy))
+    return pd.DataFrame(
+        {
+            "class_ids": labels,
+            "names": [[taxonomy.names[taxonomy.index[i]] for i in row] for row in labels],
+            "paths": [[list(ids[path[path >= 0]]) for path in paths if path[0] >= 0] for paths in decoded.paths],
+            "scores": [[round(float(score), 6) for score in scores if score > -np.inf] for scores in decoded.scores],
+        }
+    )
+
+
+def _replace_directory(new: Path, target: Path) -> None:
+    """Move `new` to `target`; an old directory is moved aside first and removed last."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""Training examples: texts with weighted, partly known label sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from hmltc_kedro.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, eq=False)
+class LabelBatch:
+    """Targets, mask and weights of some examples, as `losses.focal_loss` takes them."""
+
+    targets: torch.Tensor
+    mask: torch.Tensor
+    weights: torch.Tensor
+
+
+class WeightedMultiLabelDataset:
+    """Texts with silver label sets, a weight each, and a mask of what is unknown.
+
+    An unlabelled class is a negative unless it is a descendant of a *most specific* label: a document labelled
+    `dogs` may well be about `dogs > beds`, one labelled `dogs > beds` is not about `cats`. (Masking the
+    descendants of every label, roots too, would leave no negative inside a root.)
+
+    Args:
+        texts: n texts.
+        labels: sparse (n, C) 0/1 matrix of positives.
+        weights: shape (n,), float32.
+        taxonomy: the classes.
+        soft_target: target of a positive; the paper's code has 0.9.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        labels: sparse.csr_array,
+        weights: npt.NDArray[np.float32],
+        taxonomy: Taxonomy,
+        soft_target: float = 1.0,
+    ) -> None:
+        """Keep the labels sparse; batches are made dense one at a time."""
+        self.texts = list(texts)
+        self.labels = sparse.csr_array(labels, dtype=np.float32)
+        self.weights = np.asarray(weights, dtype=np.float32)
+        self.soft_target = soft_target
+        descendants = sparse.csr_array(taxonomy.ancestors.T.astype(np.float32))
+        below = sparse.csr_array(taxonomy.most_specific(labels) @ descendants)
+        below.data[:] = 1
+        unknown = sparse.csr_array(below - below.multiply(self.labels))
+        unknown.eliminate_zeros()
+        self.unknown = unknown
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> LabelBatch:
+        """Return the dense labels of `rows` on `device`."""
+        positives = torch.from_numpy(self.labels[rows].toarray())
+        unknown = torch.from_numpy(self.unknown[rows].toarray())
+        return LabelBatch(
+            targets=(positives * self.soft_target).to(device),
+            mask=(1 - unknown).to(device),
+            weights=torch.from_numpy(self.weights[rows]).to(device),
+        )
+
+
+def split_rows(n: int, validation_share: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return shuffled (training, validation) row numbers; validation has at least one row if n > 1."""
+    order = np.random.default_rng(seed).permutation(n)
+    held_out = min(max(1, round(n * validation_share)), n - 1) if validation_share > 0 else 0
+    return order[held_out:], order[:held_out]

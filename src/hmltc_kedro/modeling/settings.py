@@ -1,0 +1,53 @@
+"""What can be set about training; free of torch, so that a catalog can be read without it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LossSettings(_Settings):
+    """Constants of the loss; the defaults are the paper's (its code's where it gives none)."""
+
+    gamma: float = Field(2.0, ge=0)
+    alpha: float = Field(1.0, gt=0)
+    positive_weight: float = Field(2.0, gt=0)
+    soft_target: float = Field(0.9, gt=0.5, le=1)
+
+
+class HeadSettings(_Settings):
+    """The first phase and the head's form."""
+
+    epochs: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    temperature: float = Field(0.07, gt=0)
+    bias: bool
+
+
+class FineTuningSettings(_Settings):
+    """The second phase: AdamW, linear warm-up, cosine decay."""
+
+    epochs: int = Field(ge=0)
+    learning_rate: float = Field(2e-5, gt=0)
+    head_learning_rate: float = Field(gt=0)
+    batch_size: int = Field(16, gt=0)
+    trainable_layers: float = Field(ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_share: float = Field(0.1, ge=0, lt=1)
+    clip_norm: float = Field(1.0, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class TrainingSettings(_Settings):
+    """Everything training depends on but the data and the seed."""
+
+    loss: LossSettings
+    head: HeadSettings
+    fine_tuning: FineTuningSettings
+    validation_share: float = Field(0.1, ge=0, lt=1)

@@ -1,0 +1,320 @@
+"""Training: first the head on frozen vectors, then head and upper encoder layers together.
+
+The first phase costs seconds, since the vectors are cached; it moves the head to where the silver labels want it
+before any gradient reaches the encoder, so that fine-tuning does not have to distort good features for
+it (linear probing, then fine-tuning: Kumar et al., ICLR 2022).
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+from tqdm import tqdm
+
+from hmltc_kedro.encoding import FloatArray, show_progress
+from hmltc_kedro.modeling.device import choose_precision
+from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset, split_rows
+from hmltc_kedro.modeling.head import CosineHead
+from hmltc_kedro.modeling.losses import focal_loss
+from hmltc_kedro.modeling.settings import (
+    FineTuningSettings,
+    HeadSettings,
+    LossSettings,
+    TrainingSettings,
+)
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+History = list[dict[str, float | int | str]]
+Rows = npt.NDArray[np.int64]
+
+
+def train_classifier(
+    encoder: SentenceTransformer,
+    document_vectors: FloatArray,
+    class_vectors: FloatArray,
+    examples: WeightedMultiLabelDataset,
+    settings: TrainingSettings,
+    seed: int,
+) -> tuple[CosineHead, History]:
+    """Train and return (head, history); the encoder is changed in place.
+
+    After each phase the state with the lowest loss on held-out silver labels is kept; gold plays no part.
+
+    Args:
+        encoder: a copy that may be changed.
+        document_vectors: frozen vectors of the examples, shape (n, d), unit length.
+        class_vectors: start of the head, shape (C, d), unit length.
+        examples: n texts with silver labels.
+        settings: see the classes above.
+        seed: for the split, the order of the batches and dropout.
+    """
+    torch.manual_seed(seed)
+    device = torch.device(encoder.device)
+    head = CosineHead(
+        torch.from_numpy(np.array(class_vectors)),
+        temperature=settings.head.temperature,
+        bias=settings.head.bias,
+    ).to(device)
+    run = _Run(
+        head,
+        examples,
+        settings.loss,
+        *split_rows(len(examples), settings.validation_share, seed),
+        seed,
+    )
+    history = run.train(_head_phase(head, document_vectors, settings.head))
+    if settings.fine_tuning.epochs:
+        phase = _fine_tuning_phase(encoder, head, examples, settings.fine_tuning, len(run.rows))
+        history += run.train(phase)
+    return head, history
+
+
+# ---------------------------------------------------------------------- features: from rows to vectors
+
+
+class Features(Protocol):
+    """Document vectors by row number."""
+
+    def __call__(self, rows: Rows) -> torch.Tensor:
+        """Return the vectors of `rows`, shape (len(rows), d)."""
+        ...
+
+
+class FrozenFeatures:
+    """Vectors that are there already."""
+
+    def __init__(self, vectors: FloatArray, device: torch.device) -> None:
+        """Put the (n, d) vectors on the device."""
+        self._vectors = torch.from_numpy(np.array(vectors)).to(device)
+
+    def __call__(self, rows: Rows) -> torch.Tensor:
+        """Return the vectors of `rows`."""
+        return self._vectors[torch.from_numpy(rows).to(self._vectors.device)]
+
+
+class EncodedFeatures:
+    """Vectors that the encoder computes, with gradients, each batch padded to its longest text."""
+
+    def __init__(self, encoder: SentenceTransformer, texts: Sequence[str], precision: torch.dtype) -> None:
+        """Remember encoder and texts."""
+        self._encoder, self._texts, self._precision = encoder, texts, precision
+
+    def __call__(self, rows: Rows) -> torch.Tensor:
+        """Return the vectors of `rows`, unit length."""
+        device = torch.device(self._encoder.device)
+        tokens = self._encoder.preprocess([self._texts[row] for row in rows])
+        tokens = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in tokens.items()}
+        with torch.autocast(device.type, dtype=self._precision, enabled=self._precision != torch.float32):
+            vectors = self._encoder(tokens)["sentence_embedding"]
+        return normalize(vectors.float(), dim=-1)
+
+
+# ---------------------------------------------------------------------- phases
+
+
+@dataclass(eq=False)
+class _Phase:
+    name: str
+    features: Features
+    modules: list[nn.Module]
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler | None
+    epochs: int
+    batch_size: int
+    clip_norm: float
+
+
+def _head_phase(head: CosineHead, vectors: FloatArray, settings: HeadSettings) -> _Phase:
+    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=0.0)
+    return _Phase(
+        "head",
+        FrozenFeatures(vectors, head.class_vectors.device),
+        [head],
+        optimizer,
+        None,
+        settings.epochs,
+        settings.batch_size,
+        clip_norm=1.0,
+    )
+
+
+def _fine_tuning_phase(
+    encoder: SentenceTransformer,
+    head: CosineHead,
+    examples: WeightedMultiLabelDataset,
+    settings: FineTuningSettings,
+    n_train: int,
+) -> _Phase:
+    freeze_lower_layers(encoder, settings.trainable_layers)
+    groups = decay_groups(encoder, settings.learning_rate, settings.weight_decay)
+    groups.append({"params": list(head.parameters()), "lr": settings.head_learning_rate, "weight_decay": 0.0})
+    optimizer = torch.optim.AdamW(groups, eps=1e-8)
+    precision = choose_precision(settings.precision, torch.device(encoder.device))
+    return _Phase(
+        "fine_tuning",
+        EncodedFeatures(encoder, examples.texts, precision),
+        [encoder, head],
+        optimizer,
+        cosine_schedule(optimizer, settings.epochs * -(-n_train // settings.batch_size), settings.warmup_share),
+        settings.epochs,
+        settings.batch_size,
+        settings.clip_norm,
+    )
+
+
+def freeze_lower_layers(encoder: SentenceTransformer, trainable_share: float) -> int:
+    """Let gradients reach the upper `trainable_share` of the transformer layers only; return how many.
+
+    The paper's code freezes the embeddings and the lower two thirds.
+    """
+    for parameter in encoder.parameters():
+        parameter.requires_grad = False
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    layers = max(stacks, key=len)  # the transformer blocks, whatever the architecture calls them
+    moving = round(len(layers) * trainable_share)
+    for layer in layers[len(layers) - moving :]:
+        for parameter in layer.parameters():
+            parameter.requires_grad = True
+    return moving
+
+
+def decay_groups(module: nn.Module, learning_rate: float, weight_decay: float) -> list[dict[str, object]]:
+    """Return optimizer groups of the trainable parameters: no decay on biases and LayerNorm (1-d)."""
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    decayed = [p for p in trainable if p.ndim > 1]
+    others = [p for p in trainable if p.ndim <= 1]
+    return [
+        {"params": params, "lr": learning_rate, "weight_decay": decay}
+        for params, decay in ((decayed, weight_decay), (others, 0.0))
+    ]
+
+
+def cosine_schedule(
+    optimizer: torch.optim.Optimizer, steps: int, warmup_share: float
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return a linear warm-up over the first `warmup_share` of the steps, then a cosine to zero."""
+    from transformers import get_cosine_schedule_with_warmup
+
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    schedule = get_cosine_schedule_with_warmup(optimizer, round(steps * warmup_share), steps)
+    return schedule
+
+
+# ---------------------------------------------------------------------- the loop
+
+
+class _Run:
+    """The loop both phases share: batches, loss, validation on silver labels, the best state."""
+
+    def __init__(
+        self,
+        head: CosineHead,
+        examples: WeightedMultiLabelDataset,
+        loss: LossSettings,
+        rows: Rows,
+        held_out: Rows,
+        seed: int,
+    ) -> None:
+        self.head, self.examples, self.loss_settings = head, examples, loss
+        self.rows, self.held_out = rows, held_out
+        self.rng = np.random.default_rng(seed)
+        self.lengths = np.array([len(text) for text in examples.texts])
+
+    def train(self, phase: _Phase) -> History:
+        """Run a phase and leave its best state in the modules."""
+        best_loss, best_state = self._validate(phase), _copy_states(phase.modules)
+        history: History = [_row(phase.name, 0, float("nan"), best_loss, 0.0)]
+        steps = phase.epochs * -(-len(self.rows) // phase.batch_size)
+        with tqdm(total=steps, desc=phase.name, unit="batch", disable=not show_progress()) as bar:
+            for epoch in range(1, phase.epochs + 1):
+                started = time.perf_counter()
+                losses = []
+                for rows in self._batches(self.rows, phase.batch_size):
+                    losses.append(self._step(phase, rows))
+                    bar.update()
+                loss = self._validate(phase)
+                seconds = time.perf_counter() - started
+                history.append(_row(phase.name, epoch, float(np.mean(losses)), loss, seconds))
+                if loss <= best_loss:
+                    best_loss, best_state = loss, _copy_states(phase.modules)
+        for module, state in zip(phase.modules, best_state, strict=True):
+            module.load_state_dict(state)
+            module.eval()
+        logger.info("%s: best held-out silver loss %.5f", phase.name, best_loss)
+        return history
+
+    def _step(self, phase: _Phase, rows: Rows) -> float:
+        for module in phase.modules:
+            module.train()
+        phase.optimizer.zero_grad()
+        loss = self._loss(phase.features, rows)
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = [p for module in phase.modules for p in module.parameters() if p.requires_grad]
+        nn.utils.clip_grad_norm_(parameters, phase.clip_norm)
+        phase.optimizer.step()
+        if phase.schedule is not None:
+            phase.schedule.step()
+        return float(loss.detach())
+
+    def _loss(self, features: Features, rows: Rows) -> torch.Tensor:
+        vectors = features(rows)
+        labels = self.examples.batch(rows, vectors.device)
+        return focal_loss(
+            self.head(vectors),
+            labels.targets,
+            labels.mask,
+            labels.weights,
+            gamma=self.loss_settings.gamma,
+            alpha=self.loss_settings.alpha,
+            positive_weight=self.loss_settings.positive_weight,
+        )
+
+    def _validate(self, phase: _Phase) -> float:
+        """Return the mean loss on the held-out silver labels; on the training rows if none are held out."""
+        rows = self.held_out if len(self.held_out) else self.rows
+        for module in phase.modules:
+            module.eval()
+        with torch.no_grad():
+            batches = [rows[i : i + 64] for i in range(0, len(rows), 64)]
+            losses = [float(self._loss(phase.features, batch)) * len(batch) for batch in batches]
+        return sum(losses) / len(rows)
+
+    def _batches(self, rows: Rows, size: int) -> Iterator[Rows]:
+        """Yield shuffled batches of texts of similar length: less padding, the same expectation."""
+        order = self.rng.permutation(rows)
+        pools = [order[i : i + 32 * size] for i in range(0, len(order), 32 * size)]
+        batches = [
+            pool[np.argsort(self.lengths[pool], kind="stable")][i : i + size]
+            for pool in pools
+            for i in range(0, len(pool), size)
+        ]
+        for index in self.rng.permutation(len(batches)):
+            yield batches[index]
+
+
+def _copy_states(modules: list[nn.Module]) -> list[dict[str, torch.Tensor]]:
+    return [copy.deepcopy(module.state_dict()) for module in modules]
+
+
+def _row(phase: str, epoch: int, loss: float, validation_loss: float, seconds: float) -> dict[str, float | int | str]:
+    return {
+        "phase": phase,
+        "epoch": epoch,
+        "loss": loss,
+        "validation_loss": validation_loss,
+        "seconds": round(seconds, 3),
+    }

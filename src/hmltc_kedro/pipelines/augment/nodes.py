@@ -1,0 +1,69 @@
+"""Nodes of the stage `augment`."""
+
+import logging
+
+import pandas as pd
+
+from hmltc_kedro import augmentation, silver
+from hmltc_kedro.llm import ChatClient
+from hmltc_kedro.pipelines.augment.params import AugmentParams
+from hmltc_kedro.style import StyleRules, measure_style
+from hmltc_kedro.taxonomy import Taxonomy
+
+logger = logging.getLogger(__name__)
+
+STYLE_SAMPLE = 2000
+"""Documents that the corpus' style is measured on."""
+
+
+def write_synthetic_documents(
+    starved_classes: pd.DataFrame,
+    silver_labels: pd.DataFrame,
+    taxonomy: Taxonomy,
+    class_descriptions: pd.DataFrame,
+    documents: pd.DataFrame,
+    llm: ChatClient,
+    params: AugmentParams,
+    seed: int,
+) -> pd.DataFrame:
+    """Ask for reviews of each starved class and calibrate them to the corpus' style."""
+    counts = silver.count_silver_labels(silver_labels, taxonomy)
+    starved = list(starved_classes["class_id"]) if params.reviews_per_class else []
+    paths = [augmentation.choose_path(taxonomy, taxonomy.index[i], counts) for i in starved]
+    sample = list(documents["text"].sample(min(STYLE_SAMPLE, len(documents)), random_state=seed))
+    requests = augmentation.ask_for_reviews(
+        taxonomy,
+        paths,
+        list(class_descriptions["description"]),
+        sample[: params.style_examples],
+        count=params.reviews_per_class,
+        temperature=params.temperature,
+        max_tokens=params.max_tokens,
+    )
+    reviews = augmentation.collect_reviews(
+        taxonomy, paths, llm.ask(requests), _choose_rules(params, sample), params.reviews_per_class
+    )
+    logger.info("%d synthetic documents for %d starved classes", len(reviews), len(paths))
+    return reviews
+
+
+def _choose_rules(params: AugmentParams, sample: list[str]) -> StyleRules | None:
+    if params.style == "never":
+        return None
+    return StyleRules.all() if params.style == "always" else measure_style(sample).choose_rules()
+
+
+def build_training_examples(
+    documents: pd.DataFrame,
+    silver_labels: pd.DataFrame,
+    synthetic_documents: pd.DataFrame,
+    params: AugmentParams,
+) -> pd.DataFrame:
+    """Put silver and synthetic documents together, each with a weight."""
+    return augmentation.build_examples(
+        documents,
+        silver_labels,
+        synthetic_documents,
+        confidence_weights=params.confidence_weights,
+        synthetic_weight=params.synthetic_weight,
+    )

@@ -1,0 +1,38 @@
+"""Nodes of the stage `enrich`."""
+
+import hashlib
+import logging
+
+import pandas as pd
+
+from hmltc_kedro import enrichment, scoring
+from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.llm import ChatClient
+from hmltc_kedro.pipelines.enrich.params import EnrichParams
+from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.tensors import TensorTable
+
+logger = logging.getLogger(__name__)
+
+
+def describe_classes(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) -> pd.DataFrame:
+    """Ask the language model for one sharp sentence a class; fall back to a template."""
+    requests = enrichment.ask_for_descriptions(taxonomy, params.temperature, params.max_tokens)
+    descriptions = enrichment.collect_descriptions(taxonomy, llm.ask(requests))
+    n_template = int((descriptions["source"] == "template").sum())
+    logger.info(
+        "Class descriptions: %d from the language model (%s), %d from the template",
+        len(descriptions) - n_template,
+        llm.name,
+        n_template,
+    )
+    return descriptions
+
+
+def embed_classes(taxonomy: Taxonomy, class_descriptions: pd.DataFrame, encoder: TextEncoder) -> TensorTable:
+    """Encode each class's text and paths to unit vectors."""
+    descriptions = list(class_descriptions["description"])
+    views = scoring.embed_classes(encoder, taxonomy, descriptions)
+    texts = "\n".join(scoring.write_class_texts(taxonomy, descriptions))
+    fingerprint = hashlib.sha256(f"{encoder.fingerprint}\n{texts}".encode()).hexdigest()
+    return TensorTable(taxonomy.class_ids, views, fingerprint)

@@ -1,0 +1,12 @@
+"""Parameters of the stage `enrich`."""
+
+from pydantic import Field
+
+from hmltc_kedro.pipelines.base import StageParams
+
+
+class EnrichParams(StageParams):
+    """How the language model is asked for class descriptions; the defaults are the paper's."""
+
+    temperature: float = Field(0.7, ge=0, le=2)
+    max_tokens: int = Field(200, gt=0)

@@ -1,0 +1,56 @@
+"""Nodes of the stage `evaluate`."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hmltc_kedro import metrics, raw, scoring
+from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.tensors import TensorTable
+
+logger = logging.getLogger(__name__)
+
+
+def predict_zero_shot(
+    test_documents: pd.DataFrame,
+    class_embeddings: TensorTable,
+    taxonomy: Taxonomy,
+    encoder: TextEncoder,
+) -> pd.DataFrame:
+    """Label each test document with its nearest class and its ancestors: what training has to beat."""
+    vectors = encoder.encode(list(test_documents["text"]))
+    best = scoring.find_nearest_class(vectors, np.asarray(class_embeddings["text"]))
+    labels = taxonomy.close_ancestors(taxonomy.to_matrix([[taxonomy.class_ids[c]] for c in best]))
+    return pd.DataFrame({"doc_id": test_documents["doc_id"], "class_ids": taxonomy.to_label_sets(labels)})
+
+
+def evaluate_predictions(
+    gold_labels: raw.RawTable,
+    predictions: pd.DataFrame,
+    class_probabilities: TensorTable,
+    zero_shot_predictions: pd.DataFrame,
+    taxonomy: Taxonomy,
+    seed: int,
+) -> dict[str, Any]:
+    """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0."""
+    gold = raw.read_gold_labels(gold_labels, taxonomy, doc_ids=None)
+    known = [i for i in gold if i in set(predictions["doc_id"])]
+    if gold and not known:
+        raise InputError(f"{gold_labels.path}:1: none of these documents has a prediction; run infer")
+    if len(known) < len(gold):
+        logger.warning("%d gold documents have no prediction", len(gold) - len(known))
+    truth = taxonomy.to_matrix([gold[i] for i in known])
+    rows = predictions.reset_index().set_index("doc_id")["index"].loc[known].to_numpy(np.int64)
+    result = metrics.evaluate(
+        truth,
+        taxonomy.to_matrix(predictions["class_ids"].iloc[rows]),
+        np.asarray(class_probabilities["probabilities"])[rows],
+        taxonomy,
+        seed,
+    )
+    baseline = zero_shot_predictions.set_index("doc_id")["class_ids"].loc[known]
+    return {**result, "zero_shot": metrics.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed)}

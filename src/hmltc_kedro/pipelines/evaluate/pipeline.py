@@ -1,0 +1,33 @@
+"""Wiring of the stage `evaluate`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from hmltc_kedro.pipelines.evaluate import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """`predictions` and gold labels to `metrics`."""
+    return Pipeline(
+        [
+            Node(
+                nodes.predict_zero_shot,
+                inputs=["test_documents", "class_embeddings", "taxonomy", "encoder"],
+                outputs="zero_shot_predictions",
+                name="predict_zero_shot",
+            ),
+            Node(
+                nodes.evaluate_predictions,
+                inputs=[
+                    "gold_labels",
+                    "predictions",
+                    "class_probabilities",
+                    "zero_shot_predictions",
+                    "taxonomy",
+                    "params:seed",
+                ],
+                outputs="metrics",
+                name="evaluate_predictions",
+            ),
+        ],
+        tags="evaluate",
+    )

@@ -1,0 +1,47 @@
+"""Nodes of the stage `infer`."""
+
+import logging
+
+import pandas as pd
+
+from hmltc_kedro import raw
+from hmltc_kedro.decoding import decode
+from hmltc_kedro.modeling.classifier import HierarchicalClassifier, predictions_to_frame
+from hmltc_kedro.pipelines.infer.params import InferParams
+from hmltc_kedro.pipelines.ingest.params import IngestParams
+from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.tensors import TensorTable
+
+logger = logging.getLogger(__name__)
+
+
+def read_test_documents(raw_test_corpus: raw.RawTable, params: IngestParams) -> pd.DataFrame:
+    """Check the test corpus as it lies there now: new documents need no new training."""
+    skip = params.on_invalid == "skip"
+    documents, _ = raw.build_documents({"test": raw_test_corpus}, skip_invalid=skip)
+    return documents
+
+
+def predict_probabilities(
+    test_documents: pd.DataFrame, classifier: HierarchicalClassifier, params: InferParams
+) -> TensorTable:
+    """Give each class a probability for each test document."""
+    probabilities = classifier.predict_probabilities(list(test_documents["text"]), params.batch_size)
+    return TensorTable(
+        list(test_documents["doc_id"]),
+        {"probabilities": probabilities},
+        columns=classifier.taxonomy.class_ids,
+    )
+
+
+def decode_predictions(class_probabilities: TensorTable, taxonomy: Taxonomy, params: InferParams) -> pd.DataFrame:
+    """Search the taxonomy from the roots down for each document's label set."""
+    decoded = decode(class_probabilities["probabilities"], taxonomy, params.decoding)
+    predictions = predictions_to_frame(decoded, taxonomy)
+    predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
+    return predictions
+
+
+def write_submission(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the paper's submission file: id and comma-separated labels."""
+    return pd.DataFrame({"id": predictions["doc_id"], "labels": predictions["class_ids"].map(",".join)})

@@ -1,0 +1,33 @@
+"""Wiring of the stage `ingest`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from hmltc_kedro.pipelines.ingest import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Raw files to `taxonomy`, `documents` and `rejected_documents`."""
+    return Pipeline(
+        [
+            Node(
+                nodes.build_taxonomy,
+                inputs=["raw_classes", "raw_hierarchy", "raw_keywords"],
+                outputs="taxonomy",
+                name="build_taxonomy",
+            ),
+            Node(
+                nodes.build_documents,
+                inputs=["raw_train_corpus", "raw_test_corpus", "params:ingest"],
+                outputs=["documents", "rejected_documents"],
+                name="build_documents",
+            ),
+            # Named to come first among the nodes that need the taxonomy: before anything is encoded.
+            Node(
+                nodes.check_gold_labels,
+                inputs=["gold_labels", "raw_test_corpus", "taxonomy"],
+                outputs=None,
+                name="check_gold_labels",
+            ),
+        ],
+        tags="ingest",
+    )

@@ -1,0 +1,69 @@
+"""Nodes of the stage `pseudo_label`."""
+
+import hashlib
+import logging
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from hmltc_kedro import plots, scoring, silver
+from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.pipelines.pseudo_label.params import PseudoLabelParams
+from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.tensors import TensorTable, document_keys
+
+logger = logging.getLogger(__name__)
+
+
+def embed_documents(documents: pd.DataFrame, encoder: TextEncoder) -> TensorTable:
+    """Encode the whole corpus to unit vectors; what was encoded before comes from the cache."""
+    vectors = encoder.encode(list(documents["text"]))
+    keys = document_keys(list(documents["split"]), list(documents["doc_id"]))
+    content = hashlib.sha256(encoder.fingerprint.encode())
+    for key, text in zip(keys, documents["text"], strict=True):
+        content.update(f"{key}\t{text}\n".encode())
+    return TensorTable(keys, {"vectors": vectors}, content.hexdigest())
+
+
+def score_candidates(
+    documents: pd.DataFrame,
+    document_embeddings: TensorTable,
+    class_embeddings: TensorTable,
+    class_descriptions: pd.DataFrame,
+    taxonomy: Taxonomy,
+    params: PseudoLabelParams,
+) -> pd.DataFrame:
+    """Score every class for every document and keep the best candidates with their scores by view."""
+    lexical = None
+    if params.lexical_weight > 0:
+        class_texts = scoring.write_lexical_texts(taxonomy, list(class_descriptions["description"]))
+        lexical = scoring.LexicalView.fit(list(documents["text"]), class_texts)
+    candidates = scoring.iterate_candidates(
+        document_embeddings["vectors"],
+        {view: class_embeddings[view] for view in params.views},
+        lexical,
+        taxonomy,
+        top_k=params.top_k,
+        hubness_prior=params.hubness_prior,
+        lexical_weight=params.lexical_weight,
+    )
+    return scoring.candidates_to_frame(candidates, documents, taxonomy)
+
+
+def assign_silver_labels(candidate_scores: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLabelParams) -> pd.DataFrame:
+    """Label each document with its best candidate's path and keep the labels with a clear gap."""
+    labels = silver.assign_labels(candidate_scores, taxonomy, params.gap_quantile)
+    logger.info("%d of %d silver labels are kept", labels["kept"].sum(), len(labels))
+    return labels
+
+
+def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLabelParams) -> pd.DataFrame:
+    """List the classes with too few silver documents."""
+    starved = silver.find_starved_classes(silver_labels, taxonomy, params.starved.unit, params.starved.threshold)
+    logger.info("%d of %d classes are starved", len(starved), len(taxonomy))
+    return starved
+
+
+def plot_label_distribution(silver_labels: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
+    """Draw how many silver documents each class has, largest first."""
+    return plots.draw_label_distribution(silver.count_silver_labels(silver_labels, taxonomy), taxonomy)

@@ -1,0 +1,51 @@
+"""Wiring of the stage `pseudo_label`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from hmltc_kedro.pipelines.pseudo_label import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """`documents` and `class_embeddings` to `silver_labels` and `starved_classes`."""
+    return Pipeline(
+        [
+            Node(
+                nodes.embed_documents,
+                inputs=["documents", "encoder"],
+                outputs="document_embeddings",
+                name="embed_documents",
+            ),
+            Node(
+                nodes.score_candidates,
+                inputs=[
+                    "documents",
+                    "document_embeddings",
+                    "class_embeddings",
+                    "class_descriptions",
+                    "taxonomy",
+                    "params:pseudo_label",
+                ],
+                outputs="candidate_scores",
+                name="score_candidates",
+            ),
+            Node(
+                nodes.assign_silver_labels,
+                inputs=["candidate_scores", "taxonomy", "params:pseudo_label"],
+                outputs="silver_labels",
+                name="assign_silver_labels",
+            ),
+            Node(
+                nodes.find_starved_classes,
+                inputs=["silver_labels", "taxonomy", "params:pseudo_label"],
+                outputs="starved_classes",
+                name="find_starved_classes",
+            ),
+            Node(
+                nodes.plot_label_distribution,
+                inputs=["silver_labels", "taxonomy"],
+                outputs="label_distribution",
+                name="plot_label_distribution",
+            ),
+        ],
+        tags="pseudo_label",
+    )

@@ -1,0 +1,28 @@
+"""Wiring of the stage `train`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from hmltc_kedro.pipelines.train import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """`training_examples` to `classifier`."""
+    return Pipeline(
+        [
+            Node(
+                nodes.train_classifier,
+                inputs=[
+                    "training_examples",
+                    "class_embeddings",
+                    "taxonomy",
+                    "encoder",
+                    "params:train",
+                    "params:infer",
+                    "params:seed",
+                ],
+                outputs=["classifier", "training_history"],
+                name="train_classifier",
+            ),
+        ],
+        tags="train",
+    )
