@@ -1,8 +1,15 @@
 """Fixtures shared by all tests."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import pytest
 
+from hmltc_kedro.decoding import DecodingSettings
+from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.taxonomy import Taxonomy
+from kedro_project import Finished, Project
 
 DIAMOND_CLASSES = [
     ("an", "animals"),
@@ -37,3 +44,65 @@ def diamond() -> Taxonomy:
     """
     keywords = {"do": ["puppy", "leash"], "be": ["cushion"]}
     return Taxonomy.from_edges(DIAMOND_CLASSES, DIAMOND_EDGES, keywords)
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
+    """Return the embedded MiniLM with a cache of its own."""
+    return TextEncoder(max_length=64, device="cpu", cache=tmp_path_factory.mktemp("cache") / "vectors.sqlite")
+
+
+@pytest.fixture(scope="session")
+def shop_texts() -> list[tuple[str, list[str]]]:
+    """Return forty texts with label sets of the diamond."""
+    subjects = [
+        ("A chew bone for my puppy", ["an", "do"]),
+        ("Leash and harness for the labrador", ["an", "do"]),
+        ("My kitten purrs on it all day,", ["an", "ca"]),
+        ("Litter for two cats", ["an", "ca"]),
+        ("Feather wand, the cat jumps for it,", ["an", "ca", "ct"]),
+        ("Soft cushion the old hound sleeps on", ["an", "do", "be"]),
+        ("Steel spade for heavy clay", ["ga", "to"]),
+        ("Rake with a long handle", ["ga", "to"]),
+    ]
+    verbs = ["arrived late", "is worth the money", "broke within a week", "does what it says", "was a gift"]
+    return [(f"{subject} {verb}", labels) for subject, labels in subjects for verb in verbs]
+
+
+@pytest.fixture(scope="session")
+def diamond_vectors(encoder: TextEncoder) -> np.ndarray:
+    """Return a vector for each class of the diamond, (7, 384)."""
+    return encoder.encode([name.replace("_", " ") for _, name in DIAMOND_CLASSES])
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Return a project that all tests share; each test works on a dataset or a variant of its own."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    yield project
+    project.close()
+
+
+@pytest.fixture(scope="session")
+def first_run(project: Project) -> Finished:
+    """Run everything once on `sample`, in the environment `test`, from a shell."""
+    done = project.kedro_from_shell("run", "--env=test")
+    assert done.code == 0, done.text
+    return done
+
+
+@pytest.fixture(scope="session")
+def classifier(encoder: TextEncoder, diamond_vectors: np.ndarray) -> HierarchicalClassifier:
+    """Return a zero-shot classifier of the diamond: nothing is trained, nothing may change it."""
+    import torch
+
+    from hmltc_kedro.modeling.head import CosineHead
+
+    keywords = {"do": ["puppy", "leash"], "be": ["cushion"]}
+    return HierarchicalClassifier(
+        encoder.load_model(),
+        CosineHead(torch.from_numpy(diamond_vectors), temperature=0.05, prior=0.01),
+        Taxonomy.from_edges(DIAMOND_CLASSES, DIAMOND_EDGES, keywords),
+        DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.5),
+        {"encoder": "embedded", "seed": 7},
+    )

@@ -82,6 +82,7 @@ def collect_reviews(
     rows = []
     for path, answer in zip(paths, answers, strict=True):
         reviews = answer.value.reviews if isinstance(answer.value, ClassReviews) else []
+        reviews = [review for review in reviews if review.strip()]
         class_ids = [taxonomy.class_ids[c] for c in path]
         for number, review in enumerate(dict.fromkeys(reviews[:count])):
             text = calibrate_style(review, rules) if rules else " ".join(review.split())

@@ -335,7 +335,7 @@ class DecodingSettings(BaseModel):
         length_power: see `beam_search`, as are `min_length` and `max_length`.
         min_length: nodes of the shortest path.
         max_length: nodes of the longest path; None for no limit.
-        max_paths: see `select_label_sets`, as is `path_ratio`.
+        max_paths: see `choose_paths`, as is `path_ratio`.
         path_ratio: how good a further path has to be.
     """
 

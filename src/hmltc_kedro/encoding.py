@@ -93,7 +93,6 @@ class VectorCache:
         """Open or create the cache at `path`."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=60)
-        self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
         )
@@ -194,7 +193,8 @@ class TextEncoder:
     def dimension(self) -> int:
         """Length of a vector."""
         pooling = json.loads((self.directory / "1_Pooling" / "config.json").read_text("utf-8"))
-        return int(pooling["word_embedding_dimension"])
+        # sentence-transformers 6 writes another key than the versions before it.
+        return int(pooling.get("embedding_dimension") or pooling["word_embedding_dimension"])
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return the vectors of `texts`: shape (n, dimension), float32, unit length.

@@ -10,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from hmltc_kedro.errors import InputError
 
@@ -17,15 +18,27 @@ logger = logging.getLogger(__name__)
 
 
 class ProjectHooks:
-    """Check the inputs before a run; say what came out after it."""
+    """Check the inputs before a run; say what is done during it and what came out after it."""
+
+    def __init__(self) -> None:
+        """Begin with no node run."""
+        self._ran: set[str] = set()
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Stop before the first node if an input that is not optional is missing.
+        """Stop before the first node if a parameter is unknown or an input that is not optional is missing.
 
         Raises:
-            InputError: one line a missing entry, with the command or the file that makes it.
+            InputError: one line an unknown parameter; one line a missing entry, with the command or the file
+                that makes it.
         """
+        self._ran.clear()
+        known = _list_parameters()
+        unknown = sorted(set(catalog.load("parameters")) - known)
+        if unknown:
+            raise InputError(
+                "\n".join(f"there is no parameter `{name}`; use {', '.join(sorted(known))}" for name in unknown)
+            )
         missing = [
             _explain_missing(name, dataset, run_params)
             for name in sorted(pipeline.inputs())
@@ -38,12 +51,27 @@ class ProjectHooks:
             raise InputError("\n".join(missing))
 
     @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Say which node runs."""
+        logger.info("%s: %s", ", ".join(sorted(node.tags)), node.name)
+        self._ran.add(node.name)
+
+    @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print the scores and where everything was written, if the run evaluated."""
-        if "metrics" not in pipeline.outputs():
-            return
-        metrics = catalog.load("metrics")
-        print("\n".join(["", *_summarise(metrics), "", *_list_files(pipeline, catalog)]))
+        """Print the scores if the run evaluated, where everything was written, and what was left alone."""
+        ran = [node for node in pipeline.nodes if node.name in self._ran]
+        written = [name for node in ran for name in node.outputs]
+        blocks = [_summarise(catalog.load("metrics"))] if "metrics" in written else []
+        blocks.append(_list_files(written, catalog))
+        if left := [node.name for node in pipeline.nodes if node not in ran]:
+            blocks.append([f"Left alone, their outputs exist: {', '.join(left)}"])
+        print("".join("\n" + "\n".join(lines) + "\n" for lines in blocks if lines), end="")
+
+
+def _list_parameters() -> set[str]:
+    """Return the top-level parameters: the stages' own, and `dataset`, which only the catalog reads."""
+    inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
+    return {"dataset"} | {name.removeprefix("params:").split(".")[0] for name in inputs if name.startswith("params:")}
 
 
 def _explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: dict[str, Any]) -> str:
@@ -85,14 +113,14 @@ def _score_line(name: str, metrics: dict[str, Any]) -> str:
     return f"  {name.strip():45} {metrics['sample_f1']:.4f}  [{low:.4f}, {high:.4f}]"
 
 
-def _list_files(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
-    """Return one line an entry that the run wrote, in the order of the pipeline."""
-    lines = ["Written"]
-    for name in (name for node in pipeline.nodes for name in node.outputs):
+def _list_files(names: list[str], catalog: DataCatalog) -> list[str]:
+    """Return one line an entry that was written to disk."""
+    lines = []
+    for name in names:
         dataset = catalog.get(name)
         path = dataset._describe().get("filepath") if dataset is not None else None
         lines += [f"  {name:24} {_show_path(path)}"] if path else []
-    return lines
+    return ["Written", *lines] if lines else []
 
 
 def _show_path(path: object) -> str:

@@ -7,6 +7,8 @@ message reads `<file>:<line>: what is wrong; how to mend it`.
 
 from __future__ import annotations
 
+import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,11 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy, find_cycle
 
 SPLITS = ("train", "test")
+
+MAX_FIELD = 2**31 - 1
+"""Characters of one CSV field; the csv module's own limit, 131,072, is short of a long document."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,31 +92,65 @@ def read_text_table(path: Path, separator: str) -> RawTable:
 
 
 def read_corpus_frame(path: Path) -> RawTable:
-    """Read a CSV or Parquet corpus with the columns doc_id and text; `line` is the row, header excluded.
+    """Read a CSV or Parquet corpus with the columns doc_id and text.
+
+    `line` is the line of the file on which a CSV record begins; of a Parquet file it is the row, from 1.
 
     Raises:
-        InputError: the columns are not there, or a CSV is not UTF-8.
+        InputError: the columns are not there, or the file is not CSV or Parquet.
     """
+    return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+
+
+def _read_parquet(path: Path) -> RawTable:
     try:
-        frame = (
-            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
-        )
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    missing = [c for c in ("doc_id", "text") if c not in frame.columns]
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise InputError(f"{path}: not a readable Parquet file ({error}); write it again") from error
+    _check_columns(path, list(frame.columns))
+    text = {c: frame[c].astype("str").fillna("").str.strip().tolist() for c in ("doc_id", "text")}
+    rows = make_rows(list(range(1, len(frame) + 1)), text["doc_id"], text["text"], [None] * len(frame))
+    return RawTable(str(path), rows)
+
+
+def _read_csv(path: Path) -> RawTable:
+    lines: list[int] = []
+    keys: list[str] = []
+    values: list[str] = []
+    problems: list[str | None] = []
+    csv.field_size_limit(MAX_FIELD)
+    # Bytes that are not UTF-8 become lone surrogates here, so that their line can be told.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
+        reader = csv.reader(handle, strict=True)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            _check_columns(path, header)
+            columns = [header.index(c) for c in ("doc_id", "text")]
+            before = reader.line_num
+            for record in reader:
+                line, before = before + 1, reader.line_num
+                if not record:
+                    continue
+                problem = None
+                if any(SURROGATE.search(field) for field in record):
+                    problem = "bytes that are not UTF-8; save the file as UTF-8"
+                elif len(record) != len(header):
+                    problem = f"{len(record)} fields for {len(header)} columns; quote texts that hold a comma"
+                record = [SURROGATE.sub("\ufffd", field) for field in record]
+                key, value = (record[c].strip() if c < len(record) else "" for c in columns)
+                lines.append(line)
+                keys.append(key)
+                values.append(value)
+                problems.append(problem)
+        except csv.Error as error:
+            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); check the quotes") from error
+    return RawTable(str(path), make_rows(lines, keys, values, problems))
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    missing = [c for c in ("doc_id", "text") if c not in columns]
     if missing:
         raise InputError(f"{path}:1: no column {', '.join(missing)}; a corpus has the columns doc_id and text")
-    return RawTable(
-        str(path),
-        pd.DataFrame(
-            {
-                "line": range(1, len(frame) + 1),
-                "key": frame["doc_id"].astype(str).str.strip(),
-                "value": frame["text"].fillna("").astype(str).str.strip(),
-                "problem": pd.Series(None, index=frame.index, dtype="str"),
-            }
-        ).reset_index(drop=True),
-    )
 
 
 # ---------------------------------------------------------------------- taxonomy
@@ -227,19 +268,20 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
     for split, table in tables.items():
         rows = table.rows.assign(split=split, path=table.path)
         reason = rows["problem"].copy()
-        first = rows.drop_duplicates("key").set_index("key")["line"]
         rules = [
             (rows["key"] == "", "no document id; write <doc_id>TAB<text>"),
             (rows["value"] == "", "the text is empty; write one or remove the line"),
         ]
         for broken, text in rules:
             reason = reason.mask(reason.isna() & broken, text)
-        twice = reason.isna() & rows["key"].duplicated()
+        good = rows[reason.isna()]  # an id is not taken by a line that is set aside
+        first = good.drop_duplicates("key").set_index("key")["line"]
+        twice = reason.isna() & rows.index.isin(good.index[good["key"].duplicated()])
         shown = (
             "document id '"
             + rows["key"]
             + "' is already on line "
-            + rows["key"].map(first).astype(str)
+            + rows["key"].map(first).astype("Int64").astype("str")
             + "; ids are unique within a split"
         )
         parts.append(rows.assign(reason=reason.mask(twice, shown)))

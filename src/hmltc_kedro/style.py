@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEGATION = re.compile(r"(?<=\w)(n['’]t)\b", re.IGNORECASE)
+NEGATION = re.compile(r"(?<=\w)(n['’]t)(?=(?:n['’]t)*\b)", re.IGNORECASE)
 CLITIC = re.compile(r"(?<=\w)(['’](?:s|re|ve|ll|d|m))\b", re.IGNORECASE)
-# Not between digits (3.5, 1,000, 10:30), nor before a digit at the start of a word (.5 mm).
-PUNCTUATION = re.compile(r"""\.{2,}|[.,:](?!\d)|(?<=[^\s\d])[.,:](?=\d)|[!?]+|[;()\[\]"“”…]""")
+# Before a digit only after a letter: 3.5, 1,000, 10:30, (.5 mm) and $.50 stay whole.
+PUNCTUATION = re.compile(r"""\.{2,}|[.,:](?!\d)|(?<=[^\W\d])[.,:](?=\d)|[!?]+|[;()\[\]"“”…]""")
 SENTENCE_MARK = re.compile(r"(?<=\S)[.,!?;](?=\s|$)|(?<=\s)[.,!?;](?=\s|$)")
 CONTRACTION = re.compile(r"\w\s?(?:n['’]t|['’](?:s|re|ve|ll|d|m))\b", re.IGNORECASE)
 

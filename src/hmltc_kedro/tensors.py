@@ -59,10 +59,13 @@ def write_tensors(table: TensorTable, path: Path) -> None:
     """Write `table` to `path` in the safetensors format, moved into place when complete.
 
     Raises:
-        ValueError: the ids do not fit into the file's header.
+        ValueError: the ids do not fit into the file's header, or a tensor is not of a type in `DTYPES`.
     """
     from safetensors.numpy import save_file
 
+    for name, array in table.arrays.items():
+        if array.dtype not in DTYPES.values():
+            raise ValueError(f"{path}: tensor {name!r} is {array.dtype}; use one of {[*map(str, DTYPES.values())]}")
     metadata = {
         "ids": json.dumps(list(table.ids), ensure_ascii=False),
         "columns": json.dumps(list(table.columns), ensure_ascii=False),

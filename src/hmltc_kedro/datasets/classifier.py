@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 if TYPE_CHECKING:
+    from kedro_datasets._typing import JSONPreview
+
     from hmltc_kedro.modeling import HierarchicalClassifier
 
 
@@ -42,9 +44,7 @@ class ClassifierDataset(AbstractDataset["HierarchicalClassifier", "HierarchicalC
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
 
-    def preview(self) -> dict[str, Any]:
-        """Return the settings for Kedro-Viz."""
-        import json
-
-        settings: dict[str, Any] = json.loads((self._filepath / "settings.json").read_text("utf-8"))
+    def preview(self) -> JSONPreview:
+        """Return the settings, as JSON text, for Kedro-Viz."""
+        settings: JSONPreview = (self._filepath / "settings.json").read_text("utf-8")
         return settings

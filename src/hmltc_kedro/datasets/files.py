@@ -8,13 +8,16 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from kedro_datasets.json import JSONDataset as KedroJSONDataset
 from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
 from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
 
 
 class _AtomicSave:
@@ -38,13 +41,16 @@ class _AtomicSave:
 
 def _plain(value: Any) -> Any:
     """Return arrays (parquet's list columns) as lists, for JSON."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, np.ndarray):
+        return [_plain(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if value != value else value  # NaN is no JSON
 
 
 class ParquetDataset(_AtomicSave, KedroParquetDataset):  # type: ignore[misc]
     """A pandas frame in one parquet file; the preview shows list columns as lists."""
 
-    def preview(self, nrows: int = 10) -> dict[str, Any]:
+    def preview(self, nrows: int = 10) -> TablePreview:
         """Return the first rows for Kedro-Viz."""
         import pyarrow.parquet as pq
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from hmltc_kedro.raw import RawTable, make_rows, read_corpus_frame, read_text_table
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
 
 
 class RawTableDataset(AbstractDataset[None, RawTable]):
@@ -66,7 +69,7 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
             "optional": self.optional,
         }
 
-    def preview(self, nrows: int = 10) -> dict[str, Any]:
+    def preview(self, nrows: int = 10) -> TablePreview:
         """Return the first lines for Kedro-Viz."""
         rows: pd.DataFrame = self.load().rows.head(nrows)[["line", "key", "value"]]
         return rows.astype(object).to_dict(orient="split")

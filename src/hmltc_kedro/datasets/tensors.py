@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
 from hmltc_kedro.tensors import TensorTable, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
 
 
 class TensorDataset(AbstractDataset[TensorTable, TensorTable]):
@@ -37,13 +41,14 @@ class TensorDataset(AbstractDataset[TensorTable, TensorTable]):
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
 
-    def preview(self, nrows: int = 10, ncolumns: int = 8) -> dict[str, Any]:
+    def preview(self, nrows: int = 10, ncolumns: int = 8) -> TablePreview:
         """Return shapes and the corner of each tensor for Kedro-Viz."""
         table = self.load()
         data: list[list[Any]] = []
         for name, array in table.arrays.items():
             shape = f"{'x'.join(map(str, array.shape))} {array.dtype}"
-            for row, values in zip(table.ids[:nrows], array[:nrows].reshape(-1, array[0].size), strict=False):
+            corner = array[:nrows].reshape(len(array[:nrows]), math.prod(array.shape[1:]))
+            for row, values in zip(table.ids[:nrows], corner, strict=True):
                 data.append([name, shape, row, *(round(float(v), 4) for v in values[:ncolumns])])
         width = max((len(row) for row in data), default=3)
         head = ["tensor", "shape", "id", *(str(i) for i in range(width - 3))]

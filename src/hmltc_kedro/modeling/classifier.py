@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from hmltc_kedro import __version__
@@ -152,6 +151,7 @@ class HierarchicalClassifier:
         directory = Path(directory)
         if not (directory / "settings.json").is_file():
             raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
         from sentence_transformers import SentenceTransformer
 
@@ -163,18 +163,23 @@ class HierarchicalClassifier:
             decoding = DecodingSettings.model_validate(settings["decoding"])
             taxonomy = Taxonomy.from_frame(pd.DataFrame(json.loads((directory / "taxonomy.json").read_text("utf-8"))))
             tensors = load_file(str(directory / "head.safetensors"))
-        except (json.JSONDecodeError, KeyError, OSError, ValidationError) as error:
+            head = CosineHead(tensors["class_vectors"])
+            head.load_state_dict(tensors)
+            if len(head.class_vectors) != len(taxonomy):
+                raise ValueError(f"{len(head.class_vectors)} class vectors for {len(taxonomy)} classes")
+            if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
+                raise FileNotFoundError("no encoder/modules.json")
+            encoder = SentenceTransformer(
+                str(directory / "encoder"),
+                device=str(choose_device(device)),
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True},
+            )
+            encoder.max_seq_length = settings["max_length"]
+            return cls(encoder, head, taxonomy, decoding, settings["description"])
+        except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
-        encoder = SentenceTransformer(
-            str(directory / "encoder"),
-            device=str(choose_device(device)),
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
-        encoder.max_seq_length = settings["max_length"]
-        head = CosineHead(tensors["class_vectors"])
-        head.load_state_dict(tensors)
-        return cls(encoder, head, taxonomy, decoding, settings["description"])
 
     def _write_card(self) -> str:
         roots = ", ".join(self.taxonomy.spoken_name(c) for c in self.taxonomy.roots[:20])

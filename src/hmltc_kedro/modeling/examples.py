@@ -51,7 +51,7 @@ class WeightedMultiLabelDataset:
         self.weights = np.asarray(weights, dtype=np.float32)
         self.soft_target = soft_target
         descendants = sparse.csr_array(taxonomy.ancestors.T.astype(np.float32))
-        below = sparse.csr_array(taxonomy.most_specific(labels) @ descendants)
+        below = sparse.csr_array(taxonomy.most_specific(labels) @ descendants, dtype=np.float32)
         below.data[:] = 1
         unknown = sparse.csr_array(below - below.multiply(self.labels))
         unknown.eliminate_zeros()

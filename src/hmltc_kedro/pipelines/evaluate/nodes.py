@@ -38,7 +38,8 @@ def evaluate_predictions(
 ) -> dict[str, Any]:
     """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0."""
     gold = raw.read_gold_labels(gold_labels, taxonomy, doc_ids=None)
-    known = [i for i in gold if i in set(predictions["doc_id"])]
+    predicted = set(predictions["doc_id"])
+    known = [doc_id for doc_id in gold if doc_id in predicted]
     if gold and not known:
         raise InputError(f"{gold_labels.path}:1: none of these documents has a prediction; run infer")
     if len(known) < len(gold):
@@ -52,5 +53,7 @@ def evaluate_predictions(
         taxonomy,
         seed,
     )
+    if not known:
+        return {**result, "zero_shot": None}
     baseline = zero_shot_predictions.set_index("doc_id")["class_ids"].loc[known]
     return {**result, "zero_shot": metrics.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed)}

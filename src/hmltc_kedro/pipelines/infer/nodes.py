@@ -6,6 +6,7 @@ import pandas as pd
 
 from hmltc_kedro import raw
 from hmltc_kedro.decoding import decode
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.classifier import HierarchicalClassifier, predictions_to_frame
 from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.ingest.params import IngestParams
@@ -36,6 +37,8 @@ def predict_probabilities(
 
 def decode_predictions(class_probabilities: TensorTable, taxonomy: Taxonomy, params: InferParams) -> pd.DataFrame:
     """Search the taxonomy from the roots down for each document's label set."""
+    if tuple(class_probabilities.columns) != taxonomy.class_ids:
+        raise InputError("the classes changed since the classifier was trained; run `kedro run --pipeline=train` first")
     decoded = decode(class_probabilities["probabilities"], taxonomy, params.decoding)
     predictions = predictions_to_frame(decoded, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))

@@ -1,0 +1,117 @@
+"""Files moved into place when complete, and previews that are JSON."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from kedro.io import DatasetError
+
+from hmltc_kedro.datasets.files import CSVDataset, JSONDataset, ParquetDataset, PlotlyDataset
+
+FRAME = pd.DataFrame({"id": ["0", "1"], "n": [1, 2]})
+CASES: list[Any] = [
+    pytest.param(ParquetDataset, "x.parquet", FRAME, FRAME.assign(n=7), id="parquet"),
+    pytest.param(CSVDataset, "x.csv", FRAME, FRAME.assign(n=7), id="csv"),
+    pytest.param(JSONDataset, "x.json", {"f1": 0.5, "levels": [1, 2]}, {"f1": 0.7}, id="json"),
+    pytest.param(PlotlyDataset, "x.json", go.Figure(go.Bar(y=[1, 2])), go.Figure(go.Bar(y=[3])), id="plotly"),
+]
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    if isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(found.astype({"id": "str"}), expected)
+    elif isinstance(expected, go.Figure):
+        assert json.loads(found.to_json()) == json.loads(expected.to_json())
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_round_trip_existence_and_overwriting(kind: type, name: str, data: Any, other: Any, tmp_path: Path) -> None:
+    dataset = kind(filepath=str(tmp_path / "deep" / "er" / name))
+    assert not dataset.exists()
+    dataset.save(data)
+    assert dataset.exists()
+    assert_equal(dataset.load(), data)
+    dataset.save(other)
+    assert_equal(dataset.load(), other)
+    assert [file.name for file in (tmp_path / "deep" / "er").iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_save_that_raises_midway_leaves_the_old_file_and_no_other(
+    kind: type, name: str, data: Any, other: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    dataset = kind(filepath=str(path))
+    dataset.save(data)
+    before = path.read_bytes()
+    half_written = []
+
+    def fail(source: Path, target: Path) -> None:
+        half_written.append(Path(source).stat().st_size)
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with pytest.raises((DatasetError, OSError), match="killed"):
+            dataset.save(other)
+    assert half_written and half_written[0] > 0
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_data_that_cannot_be_written_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    dataset = JSONDataset(filepath=str(path))
+    dataset.save({"a": 1})
+    with pytest.raises(DatasetError):
+        dataset.save({"a": 1, "b": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_preview_is_json(kind: type, name: str, data: Any, other: Any, tmp_path: Path) -> None:
+    dataset = kind(filepath=str(tmp_path / name))
+    dataset.save(data)
+    assert json.loads(json.dumps(dataset.preview()))
+
+
+def test_parquet_preview_shows_nested_lists_as_lists(tmp_path: Path) -> None:
+    dataset = ParquetDataset(filepath=str(tmp_path / "x.parquet"))
+    dataset.save(
+        pd.DataFrame(
+            {
+                "doc_id": [str(i) for i in range(20)],
+                "paths": [[["a", "b"], ["c"]]] * 20,
+                "scores": [[0.5, 0.25]] * 20,
+                "kept": [True] * 20,
+                "n": np.arange(20),
+            }
+        )
+    )
+    preview = json.loads(json.dumps(dataset.preview(nrows=2)))
+    assert preview == {
+        "index": [0, 1],
+        "columns": ["doc_id", "paths", "scores", "kept", "n"],
+        "data": [[str(i), [["a", "b"], ["c"]], [0.5, 0.25], True, i] for i in range(2)],
+    }
+
+
+def test_parquet_preview_of_missing_values_is_strict_json(tmp_path: Path) -> None:
+    dataset = ParquetDataset(filepath=str(tmp_path / "x.parquet"))
+    dataset.save(pd.DataFrame({"loss": [np.nan, 0.5], "note": ["x", None]}))
+    preview = json.loads(json.dumps(dataset.preview(), allow_nan=False))
+    assert preview["data"] == [[None, "x"], [0.5, None]]
+
+
+def test_parquet_preview_of_an_empty_frame_has_the_columns(tmp_path: Path) -> None:
+    dataset = ParquetDataset(filepath=str(tmp_path / "x.parquet"))
+    dataset.save(FRAME.iloc[:0])
+    assert dataset.preview() == {"index": [], "columns": ["id", "n"], "data": []}

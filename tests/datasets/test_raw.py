@@ -1,0 +1,67 @@
+"""Raw files as catalog entries: found under either ending, never written."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from hmltc_kedro.datasets.raw import RawTableDataset
+
+
+def test_text_file_is_read_with_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "keywords.txt"
+    path.write_text("dogs:puppy\n\ncats:kitten\n")
+    dataset = RawTableDataset(filepath=str(path), separator=":")
+    assert dataset.exists()
+    table = dataset.load()
+    assert table.path == str(path)
+    assert table.rows[["line", "key", "value"]].values.tolist() == [[1, "dogs", "puppy"], [3, "cats", "kitten"]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_corpus_may_be_csv_or_parquet(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"doc_id": ["7"], "text": ["some text"]})
+    path = tmp_path / f"corpus.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    dataset = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True)
+    assert dataset.exists()
+    table = dataset.load()
+    assert table.path == str(path)
+    assert table.rows[["key", "value"]].values.tolist() == [["7", "some text"]]
+    assert not RawTableDataset(filepath=str(tmp_path / "corpus.txt")).exists()
+
+
+def test_text_corpus_goes_before_the_other_formats(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("1\tfrom text\n")
+    (tmp_path / "corpus.csv").write_text("doc_id,text\n1,from csv\n")
+    table = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True).load()
+    assert table.rows["value"].tolist() == ["from text"]
+
+
+def test_missing_file_loads_as_an_empty_table_that_says_so(tmp_path: Path) -> None:
+    dataset = RawTableDataset(filepath=str(tmp_path / "gold.txt"), optional=True)
+    assert not dataset.exists()
+    table = dataset.load()
+    assert not table.exists and table.rows.empty
+    assert dataset.optional
+
+
+def test_raw_files_are_read_only(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_text("a\tanimals\n")
+    with pytest.raises(DatasetError, match=r"classes\.txt: raw files are read-only"):
+        RawTableDataset(filepath=str(path)).save("anything")
+    assert path.read_text() == "a\tanimals\n"
+
+
+def test_preview_is_json(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_text("".join(f"{i}\tclass {i}\n" for i in range(30)))
+    preview = json.loads(json.dumps(RawTableDataset(filepath=str(path)).preview(nrows=2)))
+    assert preview == {
+        "index": [0, 1],
+        "columns": ["line", "key", "value"],
+        "data": [[1, "0", "class 0"], [2, "1", "class 1"]],
+    }

@@ -1,0 +1,90 @@
+"""Encoder, language model and classifier as catalog entries."""
+
+import json
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from hmltc_kedro.datasets.classifier import ClassifierDataset
+from hmltc_kedro.datasets.encoder import EncoderDataset
+from hmltc_kedro.datasets.llm import LLMDataset
+from hmltc_kedro.llm import RecordedClient, TemplateClient
+from hmltc_kedro.modeling import HierarchicalClassifier
+
+# ---------------------------------------------------------------------- encoder
+
+
+def test_encoder_is_one_object_for_the_same_settings(tmp_path: Path) -> None:
+    settings = {"model": "embedded", "max_length": 32, "cache": str(tmp_path / "cache.sqlite")}
+    first, again = EncoderDataset(**settings), EncoderDataset(**settings, metadata={"layer": "raw"})
+    assert first.load() is first.load() is again.load()
+    assert EncoderDataset(**{**settings, "max_length": 33}).load() is not first.load()
+
+
+def test_encoder_has_the_settings_of_its_entry(tmp_path: Path) -> None:
+    dataset = EncoderDataset(model="some/name", max_length=32, batch_size=3, device="cpu", cache=str(tmp_path / "c"))
+    encoder = dataset.load()
+    assert (encoder.name, encoder.max_length, encoder.batch_size, encoder.device) == ("some/name", 32, 3, "cpu")
+    assert encoder._cache_path == tmp_path / "c"
+    assert dataset.exists()
+
+
+def test_encoder_is_read_only() -> None:
+    with pytest.raises(DatasetError, match="the encoder is read-only"):
+        EncoderDataset(model="embedded").save("anything")
+
+
+# ---------------------------------------------------------------------- language model
+
+
+@pytest.mark.parametrize(("client", "kind"), [("recorded", RecordedClient), ("template", TemplateClient)])
+def test_llm_loads_the_client_of_its_name(client: str, kind: type, tmp_path: Path) -> None:
+    dataset = LLMDataset(client=client, recordings=str(tmp_path / "none.jsonl"))
+    assert isinstance(dataset.load(), kind)
+    assert dataset.exists()
+
+
+def test_llm_refuses_an_unknown_client() -> None:
+    with pytest.raises(DatasetError, match="there is no client 'oracle'"):
+        LLMDataset(client="oracle", recordings="x")
+
+
+def test_llm_is_read_only() -> None:
+    with pytest.raises(DatasetError, match="the language model is read-only"):
+        LLMDataset(client="template", recordings="x").save("anything")
+
+
+# ---------------------------------------------------------------------- classifier
+
+
+def test_classifier_round_trip_existence_and_preview(classifier: HierarchicalClassifier, tmp_path: Path) -> None:
+    dataset = ClassifierDataset(filepath=str(tmp_path / "deep" / "classifier"), device="cpu")
+    assert not dataset.exists()
+    dataset.save(classifier)
+    assert dataset.exists()
+    assert dataset.load().predict(["a puppy"]) == classifier.predict(["a puppy"])
+    settings = json.loads(dataset.preview())
+    assert settings["description"]["seed"] == 7
+    assert settings["max_length"] == 64
+
+
+def test_classifier_that_is_not_there_is_an_error_with_the_command(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"kedro run --pipeline=train"):
+        ClassifierDataset(filepath=str(tmp_path / "classifier")).load()
+
+
+def test_failed_save_leaves_the_old_classifier(
+    classifier: HierarchicalClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = ClassifierDataset(filepath=str(tmp_path / "classifier"), device="cpu")
+    dataset.save(classifier)
+
+    def fail(self: HierarchicalClassifier) -> str:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(HierarchicalClassifier, "_write_card", fail)
+    with pytest.raises(DatasetError, match="disk full"):
+        dataset.save(classifier)
+    assert dataset.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["classifier"]

@@ -1,0 +1,131 @@
+"""A Kedro project for the tests: the skeleton of this one with small datasets, and its command line."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Everything it printed."""
+        return self.out + self.err
+
+
+def read_content(path: Path) -> bytes:
+    """Return a file's bytes; of a safetensors file with the header's keys in order, which its writer shuffles."""
+    content = path.read_bytes()
+    if path.suffix != ".safetensors":
+        return content
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.dumps(json.loads(content[8:end]), sort_keys=True).encode() + content[end:]
+
+
+class Project:
+    """A copy of the project's skeleton with small datasets of its own, and its command line.
+
+    The dataset `sample` is cut from the embedded one: 40 training and 20 test documents of 15 words.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.raw = folder / "data" / "01_raw"
+        self._server: subprocess.Popen[str] | None = None
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(REPOSITORY / name, folder)
+        shutil.copytree(REPOSITORY / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+        (folder / "conf" / "local").mkdir()
+        (folder / "src").mkdir()  # Kedro wants it; the package itself is installed
+        self._cut_sample(REPOSITORY / "data" / "01_raw" / "sample")
+
+    def _cut_sample(self, source: Path) -> None:
+        target = self.raw / "sample"
+        shutil.copytree(source, target)
+        for name, documents in (("train/train_corpus.txt", 40), ("test/test_corpus.txt", 20)):
+            lines = (source / name).read_text("utf-8").splitlines()
+            kept = lines[:: len(lines) // documents][:documents]
+            (target / name).write_text("".join(" ".join(line.split(" ")[:15]) + "\n" for line in kept), "utf-8")
+        test_ids = {line.split("\t")[0] for line in (target / "test/test_corpus.txt").read_text("utf-8").splitlines()}
+        gold = (source / "test/doc2labels.txt").read_text("utf-8").splitlines(keepends=True)
+        (target / "test/doc2labels.txt").write_text("".join(x for x in gold if x.split("\t")[0] in test_ids), "utf-8")
+
+    def add_dataset(self, name: str, without: tuple[str, ...] = (), vectors: bool = True) -> Path:
+        """Copy `sample` to a dataset `name`, with the vectors that are already known unless told otherwise."""
+        target = self.raw / name
+        shutil.copytree(self.raw / "sample", target)
+        for file in without:
+            (target / file).unlink()
+        cache = self.folder / "data" / "04_feature" / "sample" / "vector_cache.sqlite"
+        if vectors and cache.is_file():
+            (self.folder / "data" / "04_feature" / name).mkdir(parents=True)
+            shutil.copy(cache, self.folder / "data" / "04_feature" / name)
+        return target
+
+    def kedro(self, *arguments: str) -> Finished:
+        """Run `kedro <arguments>` in the project's folder, in a process of its own."""
+        if sys.platform != "linux":  # elsewhere a process that has loaded torch does not fork well
+            return self.kedro_from_shell(*arguments)
+        if self._server is None:
+            command = [sys.executable, str(REPOSITORY / "tests" / "kedro_server.py")]
+            pipe = subprocess.PIPE
+            self._server = subprocess.Popen(command, cwd=self.folder, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True)
+        out, err = self.folder / "out.txt", self.folder / "err.txt"
+        request = {"folder": str(self.folder), "arguments": arguments, "out": str(out), "err": str(err)}
+        assert self._server.stdin is not None and self._server.stdout is not None
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        code = int(self._server.stdout.readline())
+        return Finished(code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+    def kedro_from_shell(self, *arguments: str) -> Finished:
+        """Run `kedro <arguments>` as a shell does, imports and all."""
+        command = [sys.executable, "-m", "kedro", *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def run(self, *arguments: str) -> str:
+        """Run `kedro run <arguments>`, which is to succeed, and return what it printed."""
+        done = self.kedro("run", *arguments)
+        assert done.code == 0, done.text
+        return done.out
+
+    def read_digests(self, variant: str = "", dataset: str = "sample") -> dict[str, str]:
+        """Return digests of all files that the variant of a dataset has written.
+
+        Without the vector cache, which all variants fill, and the training history, which holds seconds.
+        """
+        digests = {}
+        for layer in sorted((self.folder / "data").glob("0[2-8]*")):
+            top = layer / dataset
+            for path in sorted((top / variant).rglob("*")):
+                name = path.relative_to(top)
+                other = not variant and name.parts[0] in ("test", "paper")
+                left_out = path.name.startswith("vector_cache") or path.stem == "training_history"
+                if path.is_file() and not other and not left_out:
+                    digests[f"{layer.name}/{name}"] = hashlib.sha256(read_content(path)).hexdigest()
+        return digests
+
+    def close(self) -> None:
+        """End the server."""
+        if self._server is not None:
+            assert self._server.stdin is not None
+            self._server.stdin.close()
+            self._server.wait(30)
+
+
+ENVIRONMENT = {**os.environ, "COLUMNS": "120", "KEDRO_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+"""The surroundings of a command; tests need no network."""

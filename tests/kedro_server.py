@@ -1,0 +1,61 @@
+"""Run `kedro` commands one after another, each in a process of its own, with the imports paid for once.
+
+Started by the `project` fixture. Reads one JSON object a line: the project's folder, the arguments of `kedro`, and the
+files that take its output; answers with the exit code. The commands run Kedro's own `main`, in a forked process.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+PRELOADED = [
+    "kedro.framework.cli",
+    "kedro.framework.session",
+    "hmltc_kedro.pipeline_registry",
+    "hmltc_kedro.datasets.files",
+    "hmltc_kedro.modeling.training",
+    "sentence_transformers",
+    "plotly.io",
+]
+
+
+def run_command(folder: str, arguments: list[str], out: str, err: str) -> NoReturn:
+    """Become `kedro <arguments>` in `folder`."""
+    for name, descriptor in ((out, 1), (err, 2)):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    os.chdir(folder)
+    sys.argv = ["kedro", *arguments]
+    code: object = 0
+    try:
+        from kedro.framework.cli import main
+
+        main()
+    except SystemExit as exit_:
+        code = exit_.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    for name in PRELOADED:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        request = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            run_command(**request)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

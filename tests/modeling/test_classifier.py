@@ -1,0 +1,208 @@
+"""The model directory: what is saved is what is loaded, and no file in it can run code."""
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.modeling import HierarchicalClassifier
+from hmltc_kedro.modeling import classifier as module
+
+TEXTS = ["a puppy on a leash", "a steel spade for the garden", "a cat asleep on its pet bed", "x", "cats and cat toys"]
+
+
+@pytest.fixture(scope="session")
+def saved(classifier: HierarchicalClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of the saved classifier; copy it before changing anything."""
+    directory = tmp_path_factory.mktemp("models") / "classifier"
+    classifier.save(directory)
+    return directory
+
+
+@pytest.fixture
+def copied(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "classifier"))
+
+
+# ---------------------------------------------------------------------- prediction
+
+
+def test_probabilities_are_those_of_head_and_encoder(classifier: HierarchicalClassifier) -> None:
+    import torch
+
+    probabilities = classifier.predict_probabilities(TEXTS, batch_size=2)
+    assert (probabilities.shape, probabilities.dtype) == ((5, 7), np.float16)
+    with torch.no_grad():
+        for text, row in zip(TEXTS, probabilities, strict=True):
+            vector = classifier.encoder.encode([text], convert_to_tensor=True)
+            np.testing.assert_allclose(row, classifier.head(vector).sigmoid().numpy()[0], atol=2e-3)
+
+
+def test_chunks_and_order_of_the_texts_do_not_matter(
+    classifier: HierarchicalClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = classifier.predict_probabilities(TEXTS)
+    monkeypatch.setattr(module, "CHUNK", 2)
+    np.testing.assert_allclose(classifier.predict_probabilities(TEXTS[::-1])[::-1], whole, atol=2e-3)
+
+
+def test_no_texts_give_no_predictions(classifier: HierarchicalClassifier) -> None:
+    assert classifier.predict_probabilities([]).shape == (0, 7)
+    assert classifier.predict([]) == []
+
+
+def test_label_sets_are_unions_of_paths_with_names_and_scores(classifier: HierarchicalClassifier) -> None:
+    taxonomy = classifier.taxonomy
+    predictions = classifier.predict(TEXTS)
+    assert len(predictions) == len(TEXTS)
+    for prediction in predictions:
+        assert prediction.names == [taxonomy.names[taxonomy.index[i]] for i in prediction.class_ids]
+        assert len(prediction.paths) == len(prediction.scores) >= 1
+        assert set(prediction.class_ids) == {i for path in prediction.paths for i in path}
+        for path in prediction.paths:
+            assert tuple(taxonomy.index[i] for i in path) in taxonomy.paths_to(taxonomy.index[path[-1]])
+        assert all(0 < score <= 1 for score in prediction.scores)
+        assert prediction.scores == sorted(prediction.scores, reverse=True)
+    assert taxonomy.is_path_consistent(taxonomy.to_matrix([p.class_ids for p in predictions])).all()
+
+
+def test_parents_stand_before_their_children(classifier: HierarchicalClassifier) -> None:
+    taxonomy = classifier.taxonomy
+    for prediction in classifier.predict(TEXTS):
+        for position, class_id in enumerate(prediction.class_ids):
+            parents = {taxonomy.class_ids[p] for p in taxonomy.parents[taxonomy.index[class_id]]}
+            assert not parents & set(prediction.class_ids[position:])
+
+
+def test_zero_shot_predictions_make_sense(classifier: HierarchicalClassifier) -> None:
+    dogs, tools, *_ = classifier.predict(TEXTS)
+    assert dogs.names[:2] == ["animals", "dogs"]
+    assert tools.names == ["garden", "tools"]
+
+
+# ---------------------------------------------------------------------- the directory
+
+
+def test_round_trip_gives_identical_probabilities_and_label_sets(
+    classifier: HierarchicalClassifier, saved: Path
+) -> None:
+    loaded = HierarchicalClassifier.load(saved, device="cpu")
+    np.testing.assert_array_equal(loaded.predict_probabilities(TEXTS), classifier.predict_probabilities(TEXTS))
+    assert loaded.predict(TEXTS) == classifier.predict(TEXTS)
+    assert loaded.encoder.max_seq_length == classifier.encoder.max_seq_length == 64
+    assert loaded.decoding == classifier.decoding
+    assert loaded.description == {"encoder": "embedded", "seed": 7}
+    assert not loaded.head.training and not loaded.encoder.training
+    for name in ("class_ids", "names", "parents", "keywords"):
+        assert getattr(loaded.taxonomy, name) == getattr(classifier.taxonomy, name)
+
+
+def test_directory_holds_no_file_that_could_run_code(saved: Path) -> None:
+    files = {file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()}
+    assert {Path(file).suffix for file in files} <= {".safetensors", ".json", ".txt", ".md"}
+    expected = {"README.md", "head.safetensors", "taxonomy.json", "settings.json", "encoder/model.safetensors"}
+    assert expected <= files
+
+
+def test_card_says_what_the_model_is_and_how_it_was_made(saved: Path) -> None:
+    card = (saved / "README.md").read_text("utf-8")
+    assert "7 classes" in card and "roots: animals, garden" in card
+    assert "- seed: 7" in card
+
+
+@pytest.mark.slow
+def test_model_works_where_kedro_is_not_installed(saved: Path, classifier: HierarchicalClassifier) -> None:
+    script = f"""
+        import json, sys
+
+        class NoKedro:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("kedro", "kedro_datasets", "kedro_viz"):
+                    raise ImportError(f"{{name}} is not installed")
+
+        sys.meta_path.insert(0, NoKedro())
+        from hmltc_kedro import HierarchicalClassifier
+
+        predictions = HierarchicalClassifier.load({str(saved)!r}, device="cpu").predict({TEXTS!r})
+        assert not any(name.split(".")[0] == "kedro" for name in sys.modules)
+        print(json.dumps([p.class_ids for p in predictions]))
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == [p.class_ids for p in classifier.predict(TEXTS)]
+
+
+# ---------------------------------------------------------------------- atomic
+
+
+def test_saving_again_replaces_the_directory_as_a_whole(classifier: HierarchicalClassifier, copied: Path) -> None:
+    (copied / "left_over.txt").write_text("of an older version")
+    classifier.save(copied)
+    assert not (copied / "left_over.txt").exists()
+    assert HierarchicalClassifier.load(copied, device="cpu").predict(TEXTS[:1]) == classifier.predict(TEXTS[:1])
+    assert list(copied.parent.iterdir()) == [copied]
+
+
+def test_failed_save_leaves_the_old_model_and_nothing_else(
+    classifier: HierarchicalClassifier, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: HierarchicalClassifier) -> str:
+        raise OSError("disk full")
+
+    before = {file: file.read_bytes() for file in copied.rglob("*") if file.is_file()}
+    monkeypatch.setattr(HierarchicalClassifier, "_write_card", fail)
+    with pytest.raises(OSError, match="disk full"):
+        classifier.save(copied)
+    assert {file: file.read_bytes() for file in copied.rglob("*") if file.is_file()} == before
+    assert list(copied.parent.iterdir()) == [copied]
+
+
+# ---------------------------------------------------------------------- broken directories
+
+
+def test_directory_without_a_classifier_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no classifier here; `kedro run --pipeline=train` makes one"):
+        HierarchicalClassifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["taxonomy.json", "head.safetensors", "encoder/modules.json", "encoder"])
+def test_missing_part_is_an_input_error(copied: Path, file: str) -> None:
+    part = copied / file
+    shutil.rmtree(part) if part.is_dir() else part.unlink()
+    with pytest.raises(InputError, match="not a readable classifier .* train it again"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "file", ["settings.json", "taxonomy.json", "head.safetensors", "encoder/modules.json", "encoder/model.safetensors"]
+)
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff\x00 half"])
+def test_damaged_part_is_an_input_error(copied: Path, file: str, content: bytes) -> None:
+    (copied / file).write_bytes(content)
+    with pytest.raises(InputError, match="not a readable classifier"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+def test_head_of_another_taxonomy_is_an_input_error(copied: Path) -> None:
+    taxonomy = json.loads((copied / "taxonomy.json").read_text("utf-8"))
+    (copied / "taxonomy.json").write_text(json.dumps(taxonomy[:2]), "utf-8")
+    with pytest.raises(InputError, match="7 class vectors for 2 classes"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+def test_unknown_decoding_setting_is_an_input_error(copied: Path) -> None:
+    settings = json.loads((copied / "settings.json").read_text("utf-8"))
+    settings["decoding"]["beams"] = 3
+    (copied / "settings.json").write_text(json.dumps(settings), "utf-8")
+    with pytest.raises(InputError, match=r"not a readable classifier (?s:.*)beams"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+def test_repr_is_short(classifier: HierarchicalClassifier) -> None:
+    assert repr(classifier) == "HierarchicalClassifier(Taxonomy(7 classes, 6 edges, 2 roots, 3 levels))"

@@ -1,0 +1,77 @@
+"""Training examples: the mask rule on the diamond, and the split into training and validation."""
+
+import numpy as np
+import pytest
+import torch
+
+from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset, split_rows
+from hmltc_kedro.taxonomy import Taxonomy
+
+CPU = torch.device("cpu")
+
+
+def make_dataset(taxonomy: Taxonomy, *label_sets: list[str], soft_target: float = 1.0) -> WeightedMultiLabelDataset:
+    n = len(label_sets)
+    return WeightedMultiLabelDataset(
+        [f"text {i}" for i in range(n)],
+        taxonomy.to_matrix(label_sets),
+        np.linspace(1, 2, n, dtype=np.float32),
+        taxonomy,
+        soft_target,
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "unknown"),
+    [
+        pytest.param(["an", "do"], ["be"], id="below-the-most-specific"),
+        pytest.param(["an"], ["do", "ca", "be", "ct"], id="root-alone"),
+        pytest.param(["an", "do", "be"], [], id="leaf-leaves-cats-negative"),
+        pytest.param(["an", "ca"], ["be", "ct"], id="two-children"),
+        pytest.param(["an", "do", "ca"], ["be", "ct"], id="two-most-specific"),
+        pytest.param(["an", "do", "ca", "be"], [], id="both-parents-and-the-leaf"),
+        pytest.param(["an", "do", "ca", "ct"], ["be"], id="leaf-beside-an-open-branch"),
+        pytest.param(["ga", "an", "do"], ["to", "be"], id="two-roots"),
+        pytest.param(["an", "be"], ["do", "ca", "ct"], id="positive-below-a-gap-stays-known"),
+        pytest.param([], [], id="no-label"),
+    ],
+)
+def test_unknown_are_the_descendants_of_most_specific_labels(
+    diamond: Taxonomy, labels: list[str], unknown: list[str]
+) -> None:
+    batch = make_dataset(diamond, labels).batch(np.array([0]), CPU)
+    masked = {diamond.class_ids[c] for c in np.flatnonzero(batch.mask[0].numpy() == 0)}
+    positive = {diamond.class_ids[c] for c in np.flatnonzero(batch.targets[0].numpy())}
+    assert masked == set(unknown)
+    assert positive == set(labels)
+
+
+def test_batch_holds_the_asked_rows_in_their_order(diamond: Taxonomy) -> None:
+    dataset = make_dataset(diamond, ["an"], ["ga"], ["ga", "to"])
+    batch = dataset.batch(np.array([2, 0]), CPU)
+    assert batch.targets.tolist() == [[0, 1, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, 0, 0]]
+    assert batch.weights.tolist() == [2, 1]
+    assert batch.mask.dtype == batch.targets.dtype == batch.weights.dtype == torch.float32
+    assert len(dataset) == 3
+
+
+def test_soft_target_stands_for_positives_only(diamond: Taxonomy) -> None:
+    batch = make_dataset(diamond, ["ga", "to"], soft_target=0.9).batch(np.array([0]), CPU)
+    assert batch.targets[0].tolist() == pytest.approx([0, 0.9, 0, 0, 0, 0, 0.9])
+
+
+# ---------------------------------------------------------------------- split
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "held_out"), [(100, 0.1, 10), (100, 0.0, 0), (5, 0.1, 1), (1, 0.1, 0), (2, 0.9, 1), (16, 0.1, 2)]
+)
+def test_split_holds_out_the_share(n: int, share: float, held_out: int) -> None:
+    training, validation = split_rows(n, share, seed=0)
+    assert len(validation) == held_out
+    assert sorted([*training, *validation]) == list(range(n))
+
+
+def test_split_depends_on_the_seed_alone() -> None:
+    first, again, other = (split_rows(50, 0.2, seed)[1].tolist() for seed in (1, 1, 2))
+    assert first == again != other

@@ -1,0 +1,69 @@
+"""The cosine head: its formula, its start at the zero-shot classifier, its bounds."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from hmltc_kedro.modeling.head import MAX_SCALE, CosineHead
+
+
+@pytest.fixture
+def class_vectors() -> torch.Tensor:
+    return normalize(torch.randn(7, 6, generator=torch.Generator().manual_seed(0)), dim=-1)
+
+
+def test_logit_is_cosine_over_temperature_plus_offset() -> None:
+    head = CosineHead(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), temperature=0.5, prior=0.1)
+    logits = head(torch.tensor([[3.0, 4.0]]))
+    offset = math.log(0.1 / 0.9)
+    torch.testing.assert_close(logits, torch.tensor([[0.6 / 0.5 + offset, 0.8 / 0.5 + offset]]))
+
+
+def test_length_of_a_document_vector_does_not_matter(class_vectors: torch.Tensor) -> None:
+    head, documents = CosineHead(class_vectors), torch.randn(3, 6)
+    torch.testing.assert_close(head(documents * 5), head(documents))
+
+
+def test_untrained_head_ranks_as_the_zero_shot_classifier(class_vectors: torch.Tensor) -> None:
+    documents = torch.randn(20, 6, generator=torch.Generator().manual_seed(1))
+    cosines = normalize(documents, dim=-1) @ class_vectors.T
+    order = CosineHead(class_vectors)(documents).argsort(dim=1)
+    np.testing.assert_array_equal(order.numpy(), cosines.argsort(dim=1).numpy())
+
+
+def test_without_bias_a_cosine_of_zero_is_a_half_and_stays_so() -> None:
+    head = CosineHead(torch.tensor([[1.0, 0.0]]), bias=False)
+    assert head(torch.tensor([[0.0, 1.0]])).sigmoid().item() == 0.5
+    assert not head.bias.requires_grad
+
+
+def test_with_bias_a_cosine_of_zero_begins_at_the_prior() -> None:
+    head = CosineHead(torch.tensor([[1.0, 0.0]]), prior=0.02)
+    assert head(torch.tensor([[0.0, 1.0]])).sigmoid().item() == pytest.approx(0.02)
+    assert head.bias.requires_grad
+
+
+def test_scale_is_clamped(class_vectors: torch.Tensor) -> None:
+    head = CosineHead(class_vectors, temperature=1e-6, bias=False)
+    assert head(class_vectors).max().item() == pytest.approx(MAX_SCALE, rel=1e-5)
+
+
+def test_class_vectors_are_copied(class_vectors: torch.Tensor) -> None:
+    before = class_vectors.clone()
+    head = CosineHead(class_vectors)
+    head.class_vectors.data.zero_()
+    torch.testing.assert_close(class_vectors, before)
+
+
+def test_gradients_reach_vectors_temperature_and_offset(class_vectors: torch.Tensor) -> None:
+    head = CosineHead(class_vectors)
+    head(torch.randn(3, 6)).square().sum().backward()
+    for parameter in head.parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0
+
+
+def test_state_holds_what_the_model_file_needs(class_vectors: torch.Tensor) -> None:
+    assert set(CosineHead(class_vectors).state_dict()) == {"class_vectors", "log_scale", "bias"}

@@ -1,0 +1,208 @@
+"""Training: forty texts on the real MiniLM, and the parts of the loop by themselves."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
+from hmltc_kedro.modeling.head import CosineHead
+from hmltc_kedro.modeling.settings import FineTuningSettings, HeadSettings, LossSettings, TrainingSettings
+from hmltc_kedro.modeling.training import (
+    EncodedFeatures,
+    History,
+    cosine_schedule,
+    decay_groups,
+    freeze_lower_layers,
+    train_classifier,
+)
+from hmltc_kedro.taxonomy import Taxonomy
+
+State = dict[str, torch.Tensor]
+Outcome = tuple[CosineHead, State, History]
+
+
+def make_settings(
+    head_epochs: int = 3, tuning_epochs: int = 2, head_rate: float = 1e-3, tuning_rate: float = 2e-4
+) -> TrainingSettings:
+    return TrainingSettings(
+        loss=LossSettings(),
+        head=HeadSettings(epochs=head_epochs, learning_rate=head_rate, batch_size=16, bias=True),
+        fine_tuning=FineTuningSettings(
+            epochs=tuning_epochs,
+            learning_rate=tuning_rate,
+            head_learning_rate=head_rate,
+            batch_size=16,
+            trainable_layers=0.34,
+        ),
+        validation_share=0.2,
+    )
+
+
+@pytest.fixture
+def train(
+    encoder: TextEncoder,
+    shop_texts: list[tuple[str, list[str]]],
+    diamond_vectors: np.ndarray,
+    diamond: Taxonomy,
+) -> Callable[..., Outcome]:
+    """Return a function from settings and a seed to (head, state of the encoder, history)."""
+    texts = [text for text, _ in shop_texts]
+    examples = WeightedMultiLabelDataset(
+        texts, diamond.to_matrix([ids for _, ids in shop_texts]), np.ones(len(texts), np.float32), diamond
+    )
+
+    def run(settings: TrainingSettings, seed: int = 0) -> Outcome:
+        model = encoder.load_model()
+        head, history = train_classifier(model, encoder.encode(texts), diamond_vectors, examples, settings, seed)
+        return head, {k: v.clone() for k, v in model.state_dict().items()}, history
+
+    return run
+
+
+def states_equal(first: State, second: State) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def losses(history: History, phase: str, column: str = "validation_loss") -> list[float]:
+    return [float(row[column]) for row in history if row["phase"] == phase]
+
+
+# ---------------------------------------------------------------------- whole runs
+
+
+@pytest.mark.slow
+def test_loss_falls_lower_layers_stay_and_a_seed_gives_the_same_model_again(
+    train: Callable[..., Outcome], encoder: TextEncoder
+) -> None:
+    head, state, history = train(make_settings())
+    assert [(row["phase"], row["epoch"]) for row in history] == [
+        *[("head", epoch) for epoch in range(4)],
+        *[("fine_tuning", epoch) for epoch in range(3)],
+    ]
+    for phase in ("head", "fine_tuning"):
+        assert losses(history, phase, "loss")[-1] < losses(history, phase, "loss")[1]
+        assert min(losses(history, phase)[1:]) < losses(history, phase)[0]
+    assert not head.training
+
+    untrained = encoder.model.state_dict()
+    moved = {
+        k.split("layer.")[1].split(".")[0] if "layer." in k else k
+        for k in state
+        if k in untrained and not torch.equal(state[k], untrained[k])
+    }
+    assert moved == {"4", "5"}
+
+    again_head, again_state, again_history = train(make_settings())
+    assert states_equal(head.state_dict(), again_head.state_dict())
+    assert states_equal(state, again_state)
+    assert [row["validation_loss"] for row in history] == [row["validation_loss"] for row in again_history]
+
+
+def test_without_fine_tuning_the_encoder_is_untouched(train: Callable[..., Outcome], encoder: TextEncoder) -> None:
+    head, state, history = train(make_settings(head_epochs=20, tuning_epochs=0))
+    assert {row["phase"] for row in history} == {"head"}
+    assert states_equal(state, encoder.model.state_dict())
+    assert losses(history, "head")[-1] < 0.9 * losses(history, "head")[0]
+
+
+def test_other_seed_is_another_model(train: Callable[..., Outcome]) -> None:
+    first, second = (train(make_settings(tuning_epochs=0), seed)[0].state_dict() for seed in (0, 1))
+    assert not states_equal(first, second)
+
+
+def test_without_any_epoch_the_head_is_the_class_vectors(
+    train: Callable[..., Outcome], diamond_vectors: np.ndarray
+) -> None:
+    head, _, history = train(make_settings(head_epochs=0, tuning_epochs=0))
+    np.testing.assert_array_equal(head.class_vectors.detach().numpy(), diamond_vectors)
+    assert [row["epoch"] for row in history] == [0]
+
+
+@pytest.mark.slow
+def test_state_before_training_is_kept_when_training_makes_it_worse(
+    train: Callable[..., Outcome], encoder: TextEncoder, diamond_vectors: np.ndarray
+) -> None:
+    head, state, history = train(make_settings(head_epochs=1, tuning_epochs=1, head_rate=50.0, tuning_rate=1.0))
+    for phase in ("head", "fine_tuning"):
+        before, after = losses(history, phase)
+        assert not after <= before
+    np.testing.assert_array_equal(head.class_vectors.detach().numpy(), diamond_vectors)
+    assert states_equal(state, encoder.model.state_dict())
+
+
+def test_best_epoch_is_kept_and_not_the_last(train: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    from hmltc_kedro.modeling import training
+
+    planned = iter([4.0, 3.0, 1.0, 2.0])
+    seen: list[State] = []
+
+    def validate(run: object, phase: training._Phase) -> float:
+        seen.append({k: v.clone() for k, v in phase.modules[0].state_dict().items()})
+        return next(planned)
+
+    monkeypatch.setattr(training._Run, "_validate", validate)
+    head, _, history = train(make_settings(head_epochs=3, tuning_epochs=0))
+    assert losses(history, "head") == [4, 3, 1, 2]
+    assert states_equal(head.state_dict(), seen[2])
+    assert not states_equal(seen[2], seen[3])
+
+
+# ---------------------------------------------------------------------- parts
+
+
+def test_encoded_features_are_the_encoders_vectors(encoder: TextEncoder) -> None:
+    texts = ["a cat", "a much longer text about a dog and its leash", "a rake"]
+    features = EncodedFeatures(encoder.load_model().eval(), texts, torch.float32)
+    with torch.no_grad():
+        vectors = features(np.array([2, 1]))
+    np.testing.assert_allclose(vectors.numpy(), encoder.encode([texts[2], texts[1]]), atol=1e-5)
+
+
+class Stack(nn.Module):
+    """Six blocks behind an embedding, as in a transformer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(3, 2)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)) for _ in range(6))
+        self.heads = nn.ModuleList([nn.Linear(2, 2)])
+
+
+@pytest.mark.parametrize(("share", "moving"), [(0.0, 0), (0.34, 2), (0.33, 2), (0.5, 3), (1.0, 6)])
+def test_only_the_upper_share_of_the_blocks_moves(share: float, moving: int) -> None:
+    stack = Stack()
+    assert freeze_lower_layers(stack, share) == moving
+    free = {name.split(".")[1] for name, p in stack.named_parameters() if p.requires_grad}
+    assert free == {str(i) for i in range(6 - moving, 6)}
+    assert not any(p.requires_grad for p in stack.embedding.parameters())
+
+
+def test_biases_and_layer_norms_do_not_decay_and_frozen_parameters_are_left_out() -> None:
+    stack = Stack()
+    freeze_lower_layers(stack, 1 / 3)
+    decayed, others = decay_groups(stack, learning_rate=0.1, weight_decay=0.01)
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.01, 0.0)
+    assert decayed["lr"] == others["lr"] == 0.1
+    upper = [stack.blocks[4], stack.blocks[5]]
+    assert {id(p) for p in decayed["params"]} == {id(block[0].weight) for block in upper}
+    assert {id(p) for p in others["params"]} == {
+        id(p) for block in upper for p in (block[0].bias, block[1].weight, block[1].bias)
+    }
+
+
+def test_schedule_warms_up_linearly_and_ends_at_zero() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = cosine_schedule(optimizer, steps=20, warmup_share=0.1)
+    rates = []
+    for _ in range(20):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[:3] == pytest.approx([0, 0.5, 1])
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[11] == pytest.approx(0.5)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0)

@@ -1,0 +1,110 @@
+"""What the stages' tests share: tiny raw files, the parameters of conf/base as models, a runner in memory."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from kedro_project import REPOSITORY
+
+from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
+from hmltc_kedro.raw import RawTable, make_rows
+from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+
+TEXTS = {
+    "train": [
+        "leash for my puppy, strong dog leash",
+        "the cat chases this toy mouse all day",
+        "soft cushion, both dogs and cats sleep on it",
+        "a spade and a rake for the garden",
+        "garden tools, the rake bends",
+        "dogs love it, dogs chew it",
+    ],
+    "test": ["a bed cushion for dogs", "rake and spade, good garden tools", "toy mouse with catnip for cats"],
+}
+
+Run = Callable[..., dict[str, Any]]
+
+
+class WordEncoder:
+    """Stands for a sentence encoder: a text is the sum of its words' random vectors, at unit length."""
+
+    name = fingerprint = "words"
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.zeros((len(texts), 64), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in text.lower().replace(",", " ").split():
+                row += np.random.default_rng(zlib.crc32(word.rstrip("s").encode())).standard_normal(64)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def make_table(name: str, pairs: Sequence[tuple[str, str]]) -> RawTable:
+    keys, values = [k for k, _ in pairs], [v for _, v in pairs]
+    return RawTable(name, make_rows(list(range(1, len(pairs) + 1)), keys, values, [None] * len(pairs)))
+
+
+@pytest.fixture
+def raw_tables(diamond) -> dict[str, RawTable]:
+    """Return the raw entries of the diamond with six training and three test documents."""
+    from hmltc_kedro.taxonomy import Taxonomy
+
+    assert isinstance(diamond, Taxonomy)
+    edges = [(diamond.class_ids[p], diamond.class_ids[c]) for c in range(7) for p in diamond.parents[c]]
+    return {
+        "raw_classes": make_table("classes.txt", list(zip(diamond.class_ids, diamond.names, strict=True))),
+        "raw_hierarchy": make_table("class_hierarchy.txt", edges),
+        "raw_keywords": make_table("keywords.txt", [("do", "puppy,leash"), ("be", "cushion"), ("to", "rake,spade")]),
+        "raw_train_corpus": make_table("train.txt", [(str(i), t) for i, t in enumerate(TEXTS["train"])]),
+        "raw_test_corpus": make_table("test.txt", [(str(i), t) for i, t in enumerate(TEXTS["test"])]),
+        "gold_labels": make_table("gold.txt", [("0", "an,do,be"), ("1", "ga,to"), ("2", "an,ca,ct")]),
+    }
+
+
+@pytest.fixture(scope="session")
+def parameters() -> dict[str, Any]:
+    """Return the parameters of conf/base, each stage as its pydantic model, as Kedro hands them to nodes."""
+    from kedro.validation.parameter_validator import ParameterValidator
+
+    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="test", **CONFIG_LOADER_ARGS)
+    return ParameterValidator(register_pipelines()).validate_raw_params(loader["parameters"])
+
+
+@pytest.fixture
+def run(parameters: dict[str, Any]) -> Run:
+    """Return a function that runs a stage, or all up to it, and gives every entry it made."""
+
+    def run_pipeline(pipeline: Pipeline, **entries: Any) -> dict[str, Any]:
+        values = {**{f"params:{k}": v for k, v in parameters.items()}, **entries}
+        catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()})
+        for name in pipeline.all_outputs():
+            catalog[name] = MemoryDataset(copy_mode="assign")
+        SequentialRunner().run(pipeline, catalog)
+        return {name: catalog.load(name) for name in pipeline.outputs()}
+
+    return run_pipeline
+
+
+@pytest.fixture
+def run_until(run: Run, raw_tables: dict[str, RawTable]) -> Run:
+    """Return a function that makes the inputs of a stage by running the stages before it on the diamond."""
+
+    def run_before(stage: str, **entries: Any) -> dict[str, Any]:
+        from hmltc_kedro.llm import TemplateClient
+
+        made = {**raw_tables, "encoder": WordEncoder(), "llm": TemplateClient(), **entries}
+        for name, module in STAGES.items():
+            if name == stage:
+                break
+            pipeline = module.create_pipeline()
+            for node in pipeline.nodes:
+                single = Pipeline([node])
+                made |= run(single, **{k: v for k, v in made.items() if k in single.inputs()})
+        return made
+
+    return run_before

@@ -1,0 +1,97 @@
+"""What holds for every pipeline: names, parameters as models, small documented nodes."""
+
+import inspect
+from typing import Any
+
+import pytest
+from kedro.pipeline import Pipeline
+from kedro.validation.type_extractor import TypeExtractor
+from pydantic import BaseModel
+
+from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
+from hmltc_kedro.pipelines.base import StageParams
+
+PIPELINES = register_pipelines()
+NODES = PIPELINES["__default__"].nodes
+
+
+def test_registry_names_the_stages_and_all_of_them() -> None:
+    assert [*PIPELINES] == [
+        *("ingest", "enrich", "pseudo_label", "augment", "train", "infer", "evaluate"),
+        "__default__",
+    ]
+    assert {node.name for node in NODES} == {node.name for name in STAGES for node in PIPELINES[name].nodes}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_is_tagged_with_its_name(stage: str) -> None:
+    assert all(node.tags == {stage} for node in PIPELINES[stage].nodes)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_parameter_arrives_as_its_model(stage: str) -> None:
+    inputs = {name.removeprefix("params:") for name in PIPELINES[stage].inputs() if name.startswith("params:")}
+    types = TypeExtractor({stage: PIPELINES[stage]}).extract_types_from_pipelines()
+    assert set(types) == inputs - {"seed"}, "Kedro passes a dict where it cannot resolve a type hint"
+    assert all(issubclass(model, BaseModel) for model in types.values())
+
+
+def test_configured_parameters_validate(parameters: dict[str, Any]) -> None:
+    models = {name: value for name, value in parameters.items() if isinstance(value, BaseModel)}
+    assert set(models) == {"ingest", "enrich", "pseudo_label", "augment", "train", "infer"}
+    for name, model in models.items():
+        assert model.model_config["extra"] == "forbid", name
+        assert model.model_config["frozen"], name
+    assert isinstance(models["ingest"], StageParams)
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
+def test_node_is_a_small_typed_documented_function_of_its_name(node: Any) -> None:
+    function = node.func
+    assert inspect.isfunction(function)
+    assert function.__name__ == node.name
+    assert len(inspect.getdoc(function).splitlines()) == 1
+    source = inspect.getsource(function).splitlines()
+    body = source[next(i for i, line in enumerate(source) if '"""' in line) + 1 :]
+    assert len(body) <= 25, "a node is short: the work belongs in a module"
+    signature = inspect.signature(function, eval_str=True)
+    assert signature.return_annotation is not inspect.Signature.empty
+    assert all(p.annotation is not inspect.Parameter.empty for p in signature.parameters.values())
+
+
+def test_gold_labels_are_checked_before_anything_is_encoded() -> None:
+    names = [node.name for node in NODES]
+    encoding = [node.name for node in NODES if {"encoder", "classifier"} & set(node.inputs)]
+    assert len(encoding) >= 5
+    assert names.index("check_gold_labels") < min(map(names.index, encoding))
+
+
+def test_gold_labels_are_read_to_be_checked_and_to_evaluate_and_for_nothing_else() -> None:
+    readers = {node.name for node in NODES if "gold_labels" in node.inputs}
+    assert readers == {"check_gold_labels", "evaluate_predictions"}
+    checker = next(node for node in NODES if node.name == "check_gold_labels")
+    assert checker.outputs == []
+
+
+def test_data_flows_forward_through_the_stages() -> None:
+    order = list(STAGES)
+    makers = {entry: stage for stage in order for entry in PIPELINES[stage].all_outputs()}
+    for stage in order:
+        for entry in PIPELINES[stage].inputs() & set(makers):
+            assert order.index(makers[entry]) < order.index(stage), (entry, stage)
+
+
+def test_every_entry_is_in_the_catalog_with_a_layer(parameters: dict[str, Any]) -> None:
+    from kedro.config import OmegaConfigLoader
+    from kedro_project import REPOSITORY
+
+    from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+
+    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", runtime_params={}, **CONFIG_LOADER_ARGS)
+    catalog = loader["catalog"]
+    entries = {name for name in PIPELINES["__default__"].datasets() if not name.startswith("param")}
+    assert entries == set(catalog)
+    layers = {name: entry["metadata"]["kedro-viz"]["layer"] for name, entry in catalog.items()}
+    folders = {name: entry["filepath"].split("/")[1][3:] for name, entry in catalog.items() if "filepath" in entry}
+    assert {name: layers[name] for name in folders} == folders
+    assert isinstance(PIPELINES["__default__"], Pipeline)

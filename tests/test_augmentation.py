@@ -1,0 +1,151 @@
+"""Synthetic documents for starved classes and the examples to train on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hmltc_kedro.augmentation import (
+    ask_for_reviews,
+    build_examples,
+    choose_path,
+    collect_reviews,
+    weigh_by_confidence,
+)
+from hmltc_kedro.llm import ChatAnswer, ChatRequest
+from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
+from hmltc_kedro.style import StyleRules
+from hmltc_kedro.taxonomy import Taxonomy
+
+
+def make_request(class_id: str) -> ChatRequest:
+    return ChatRequest("write_reviews", class_id, "prompt", ClassReviews)
+
+
+def make_answer(class_id: str, *reviews: str) -> ChatAnswer:
+    return ChatAnswer(make_request(class_id), ClassReviews(reviews=list(reviews)), "model")
+
+
+# ---------------------------------------------------------------------- asking
+
+
+@pytest.mark.parametrize(
+    ("counts", "path"),
+    [([9, 0, 3, 4, 0, 0, 0], [0, 3, 4]), ([9, 0, 4, 3, 0, 0, 0], [0, 2, 4]), ([0] * 7, [0, 2, 4])],
+)
+def test_path_runs_through_the_parents_with_most_documents(
+    diamond: Taxonomy, counts: list[int], path: list[int]
+) -> None:
+    assert choose_path(diamond, 4, np.array(counts)) == path
+
+
+def test_path_to_a_root_is_the_root(diamond: Taxonomy) -> None:
+    assert choose_path(diamond, 1, np.zeros(7, np.int64)) == [1]
+
+
+def test_question_holds_path_description_keywords_siblings_and_examples(diamond: Taxonomy) -> None:
+    descriptions = [f"description {c}" for c in range(7)]
+    (request,) = ask_for_reviews(
+        diamond, [[0, 3, 4]], descriptions, ["Nice.\n2nd"], count=5, temperature=0.8, max_tokens=77
+    )
+    assert (request.task, request.class_id, request.schema) == ("write_reviews", "be", ClassReviews)
+    assert (request.temperature, request.max_tokens) == (0.8, 77)
+    for line in (
+        'class: "pet beds"',
+        'path from the root: "animals > cats > pet beds"',
+        'description: "description 4"',
+        'keywords: ["cushion"]',
+        'siblings (the texts must not fit these): ["cat toys"]',
+        'texts of the collection, for style and length only: ["Nice.\\n2nd"]',
+    ):
+        assert line in request.prompt.split("\n")
+    assert "Write 5 texts about 5 different things" in request.prompt
+
+
+# ---------------------------------------------------------------------- collecting
+
+
+def test_reviews_become_documents_with_the_whole_path(diamond: Taxonomy) -> None:
+    answers = [make_answer("be", "It's soft.", "Too  small!"), make_answer("ga", "Green.")]
+    frame = collect_reviews(diamond, [[0, 3, 4], [1]], answers, StyleRules.all(), count=5)
+    assert frame.to_dict("list") == {
+        "split": ["synthetic"] * 3,
+        "doc_id": ["be-0", "be-1", "ga-0"],
+        "text": ["it 's soft .", "too small !", "green ."],
+        "raw_text": ["It's soft.", "Too  small!", "Green."],
+        "class_ids": [["an", "ca", "be"], ["an", "ca", "be"], ["ga"]],
+        "source": ["model"] * 3,
+    }
+
+
+def test_without_rules_reviews_keep_their_style(diamond: Taxonomy) -> None:
+    frame = collect_reviews(diamond, [[1]], [make_answer("ga", "It's\n  Green.")], None, count=5)
+    assert frame["text"].tolist() == ["It's Green."]
+
+
+def test_repeats_blanks_and_the_surplus_are_left_out(diamond: Taxonomy) -> None:
+    answer = make_answer("ga", "one", " ", "one", "two", "three")
+    frame = collect_reviews(diamond, [[1]], [answer], None, count=3)
+    assert frame["text"].tolist() == ["one", "two"]
+    assert frame["doc_id"].is_unique
+
+
+def test_no_answer_gives_no_documents_but_all_columns(diamond: Taxonomy) -> None:
+    unanswered = ChatAnswer(make_request("ga"), None, "model", "no")
+    misplaced = ChatAnswer(make_request("an"), ClassDescription(description="x"), "model")
+    frame = collect_reviews(diamond, [[1], [0]], [unanswered, misplaced], None, count=5)
+    assert frame.empty
+    assert list(frame.columns) == ["split", "doc_id", "text", "raw_text", "class_ids", "source"]
+    assert frame["text"].dtype == "str"
+
+
+# ---------------------------------------------------------------------- examples
+
+
+@pytest.fixture
+def documents() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"split": ["train", "train", "test"], "doc_id": ["0", "1", "0"], "text": ["zero", "one", "test zero"]}
+    )
+
+
+@pytest.fixture
+def silver() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "split": ["test", "train", "train"],
+            "doc_id": ["0", "1", "0"],
+            "class_ids": [["ga"], ["an"], ["an", "do"]],
+            "confidence": [3.0, 0.1, 1.0],
+            "kept": [True, False, True],
+        }
+    )
+
+
+@pytest.fixture
+def synthetic(diamond: Taxonomy) -> pd.DataFrame:
+    return collect_reviews(diamond, [[1, 6]], [make_answer("to", "a rake")], None, count=5)
+
+
+def test_examples_are_kept_silver_documents_then_synthetic_ones(
+    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
+) -> None:
+    examples = build_examples(documents, silver, synthetic, confidence_weights=True, synthetic_weight=0.7)
+    assert examples.to_dict("list") == {
+        "split": ["train", "test", "synthetic"],
+        "doc_id": ["0", "0", "to-0"],
+        "text": ["zero", "test zero", "a rake"],
+        "class_ids": [["an", "do"], ["ga"], ["ga", "to"]],
+        "weight": [0.75, 1.0, 0.7],
+    }
+
+
+def test_without_confidence_weights_silver_documents_weigh_one(
+    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
+) -> None:
+    examples = build_examples(documents, silver, synthetic.iloc[:0], confidence_weights=False, synthetic_weight=0.7)
+    assert examples["weight"].tolist() == [1.0, 1.0]
+
+
+def test_weights_are_ranks_between_a_half_and_one() -> None:
+    weights = weigh_by_confidence(pd.Series([0.1, 900.0, 0.2, 0.2]))
+    assert weights.tolist() == pytest.approx([0.5 + 0.5 / 4, 1.0, 0.5 + 2.5 / 8, 0.5 + 2.5 / 8])

@@ -1,0 +1,334 @@
+"""The command line, on a small project of its own: what users type, and what they get to read."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro_project import REPOSITORY, Finished, Project
+
+from hmltc_kedro.pipeline_registry import STAGES
+
+SCORER = REPOSITORY.parent / "shared" / "tools" / "score.py"
+QUICK = "train.head.epochs=1,train.fine_tuning.epochs=1,train.fine_tuning.trainable_layers=0.1,augment.reviews_per_class=1"
+"""Parameters that make a run of base or paper short; unlike the environment `test` it fine-tunes."""
+
+
+def read_predictions(project: Project, folder: str) -> bytes:
+    return (project.folder / "data/07_model_output" / folder / "predictions.parquet").read_bytes()
+
+
+def read_metrics(project: Project, folder: str) -> dict[str, Any]:
+    return json.loads((project.folder / "data/08_reporting" / folder / "metrics.json").read_text("utf-8"))
+
+
+def find_nodes(out: str) -> list[tuple[str, str]]:
+    """Return (stage, node) for each line that says a node runs."""
+    return re.findall(rf"INFO +({'|'.join(STAGES)}): (\w+)$", out, re.MULTILINE)
+
+
+# ---------------------------------------------------------------------- the first run
+
+
+@pytest.mark.slow
+def test_run_says_one_line_a_node_and_ends_with_scores_and_files(project: Project, first_run: Finished) -> None:
+    nodes = [node for _, node in find_nodes(first_run.out)]
+    assert len(nodes) == len(set(nodes)) == 19
+    assert nodes.index("check_gold_labels") < nodes.index("embed_documents")
+    assert "Loading data" not in first_run.text and "Traceback" not in first_run.text
+    lines = first_run.out.splitlines()
+    assert len(lines[: lines.index("")]) < 2 * len(nodes)
+    assert "Scores on 20 test documents (95 % interval)" in lines
+    written = lines[lines.index("Written") + 1 :]
+    assert len(written) == 20
+    for line in written:
+        entry, path = line.split()
+        assert (project.folder / path).exists(), entry
+
+
+def test_metrics_have_the_promised_keys(project: Project, first_run: Finished) -> None:
+    metrics = read_metrics(project, "sample/test")
+    promised = "sample_f1 exact_match macro_f1 micro_f1 precision_at_1 precision_at_3 mrr per_level path_consistency"
+    assert set(promised.split()) <= set(metrics)
+    low, high = metrics["sample_f1_interval"]
+    assert 0 <= low <= metrics["sample_f1"] <= high <= 1
+    assert metrics["n_docs"] == 20
+    assert metrics["path_consistency"] == 1
+    assert metrics["zero_shot"]["sample_f1"] > 0
+
+
+@pytest.mark.skipif(not SCORER.is_file(), reason="../shared/tools/score.py, the reference scorer, is not here")
+def test_submission_scores_as_the_reference_scorer_says(project: Project, first_run: Finished) -> None:
+    raw, submission = project.raw / "sample", project.folder / "data/07_model_output/sample/test/submission.csv"
+    command = [sys.executable, SCORER, raw / "test/doc2labels.txt", submission]
+    command += ["--hierarchy", raw / "class_hierarchy.txt"]
+    reference = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    metrics = read_metrics(project, "sample/test")
+    for name in ("sample_f1", "exact_match", "macro_f1", "micro_f1"):
+        assert round(metrics[name], 6) == reference[name], name
+    assert reference["missing"] == reference["orphan_rate"] == 0
+    assert reference["n_docs"] == metrics["n_docs"]
+
+
+def test_submission_and_predictions_agree(project: Project, first_run: Finished) -> None:
+    folder = project.folder / "data/07_model_output/sample/test"
+    submission = pd.read_csv(folder / "submission.csv", dtype=str)
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    assert list(submission.columns) == ["id", "labels"]
+    assert [",".join(ids) for ids in predictions["class_ids"]] == list(submission["labels"])
+    documents = (project.raw / "sample/test/test_corpus.txt").read_text("utf-8").splitlines()
+    assert [line.split("\t")[0] for line in documents] == list(submission["id"])
+
+
+# ---------------------------------------------------------------------- again, in parts, elsewhere
+
+
+@pytest.mark.slow
+def test_second_run_encodes_nothing_and_gives_the_same_bytes(project: Project, first_run: Finished) -> None:
+    before = project.read_digests("test")
+    out = project.run("--env=test")
+    assert set(re.findall(r"Encoding (\d+) texts", out)) == {"0"}
+    assert project.read_digests("test") == before
+
+
+@pytest.mark.slow
+def test_stages_run_alone_from_disk_and_together_give_the_same_bytes(project: Project, first_run: Finished) -> None:
+    project.add_dataset("staged")
+    for stage in STAGES:
+        out = project.run("--env=test", "--params=dataset=staged", f"--pipeline={stage}")
+        assert {name for name, _ in find_nodes(out)} == {stage}
+    assert read_predictions(project, "staged/test") == read_predictions(project, "sample/test")
+    assert read_metrics(project, "staged/test") == read_metrics(project, "sample/test")
+
+
+def test_pipelines_takes_several_names(project: Project, first_run: Finished) -> None:
+    out = project.run("--env=test", "--pipelines=evaluate,infer")
+    assert {stage for stage, _ in find_nodes(out)} == {"infer", "evaluate"}
+
+
+def test_tags_select_a_stage(project: Project, first_run: Finished) -> None:
+    out = project.run("--env=test", "--tags=augment")
+    assert find_nodes(out) == [("augment", "write_synthetic_documents"), ("augment", "build_training_examples")]
+
+
+def test_from_nodes_runs_the_rest(project: Project, first_run: Finished) -> None:
+    out = project.run("--env=test", "--from-nodes=decode_predictions")
+    nodes = [node for _, node in find_nodes(out)]
+    assert nodes == ["decode_predictions", "evaluate_predictions", "write_submission"]
+
+
+def test_only_missing_outputs_makes_what_is_missing(project: Project, first_run: Finished) -> None:
+    before = project.read_digests("test")
+    (project.folder / "data/07_model_output/sample/test/submission.csv").unlink()
+    out = project.run("--env=test", "--only-missing-outputs")
+    # check_gold_labels writes nothing, so nothing says that it has run
+    assert [node for _, node in find_nodes(out)] == ["check_gold_labels", "write_submission"]
+    assert "Left alone, their outputs exist: build_documents" in out
+    assert project.read_digests("test") == before
+
+
+@pytest.mark.slow
+def test_paper_leaves_the_outputs_of_base_alone_and_base_is_repeatable(project: Project, first_run: Finished) -> None:
+    project.run(f"--params={QUICK}")
+    base = project.read_digests()
+    assert len(base) > 20
+    project.run("--env=paper", f"--params={QUICK}")
+    assert project.read_digests() == base
+    paper = project.read_digests("paper")
+    assert len(paper) == len([name for name in base if not name.startswith("02_intermediate")])
+    project.run(f"--params={QUICK}")
+    assert project.read_digests() == base
+    assert project.read_digests("paper") == paper
+
+
+@pytest.mark.slow
+def test_gold_labels_change_no_prediction(project: Project, first_run: Finished) -> None:
+    wrong = project.add_dataset("wrong_gold") / "test/doc2labels.txt"
+    rows = [line.split("\t") for line in wrong.read_text("utf-8").splitlines()]
+    labels = [row[1] for row in rows]
+    turned = labels[7:] + labels[:7]
+    assert sum(a != b for a, b in zip(labels, turned, strict=True)) > 15
+    wrong.write_text("".join(f"{row[0]}\t{ids}\n" for row, ids in zip(rows, turned, strict=True)), "utf-8")
+    project.add_dataset("no_gold", without=("test/doc2labels.txt",))
+    for dataset in ("wrong_gold", "no_gold"):
+        project.run("--env=test", f"--params=dataset={dataset}")
+        assert read_predictions(project, f"{dataset}/test") == read_predictions(project, "sample/test")
+    assert read_metrics(project, "no_gold/test")["n_docs"] == 0
+    assert read_metrics(project, "wrong_gold/test")["sample_f1"] < read_metrics(project, "sample/test")["sample_f1"]
+
+
+@pytest.mark.slow
+def test_bare_dataset_runs_to_the_end_and_says_what_it_lacks(project: Project, first_run: Finished) -> None:
+    lacks = ("class_related_keywords.txt", "test/doc2labels.txt", "llm_responses.jsonl")
+    project.add_dataset("bare", without=lacks)
+    out = project.run("--env=test", "--params=dataset=bare")
+    assert "49 classes without keywords" in out
+    assert "Class descriptions: 0 from the language model (recorded), 49 from the template" in out
+    assert re.search(r"INFO +0 synthetic documents for \d+ starved classes", out)
+    assert "No gold labels: nothing to score." in out
+    assert read_metrics(project, "bare/test")["n_docs"] == 0
+    predictions = pd.read_parquet(project.folder / "data/07_model_output/bare/test/predictions.parquet")
+    assert len(predictions) == 20
+    assert (predictions["class_ids"].map(len) > 0).all()
+
+
+def test_infer_alone_labels_new_documents(project: Project, first_run: Finished) -> None:
+    new = project.add_dataset("unseen")
+    for layer in ("02_intermediate", "06_models"):
+        shutil.copytree(project.folder / "data" / layer / "sample", project.folder / "data" / layer / "unseen")
+    (new / "test/test_corpus.txt").write_text("a\tWhistling kettle 2 l, boils fast\nb\tCat toy with feathers\n", "utf-8")
+    project.run("--env=test", "--params=dataset=unseen", "--pipeline=infer")
+    folder = project.folder / "data/07_model_output/unseen/test"
+    assert list(pd.read_parquet(folder / "predictions.parquet")["doc_id"]) == ["a", "b"]
+    assert list(pd.read_csv(folder / "submission.csv")["id"]) == ["a", "b"]
+
+
+# ---------------------------------------------------------------------- what is refused, and how
+
+
+def check_refused(done: Finished, *messages: str) -> None:
+    """Check for one short message and no traceback."""
+    assert done.code == 1
+    assert "Traceback" not in done.text
+    assert done.err.startswith("Error: ")
+    assert len(done.err.splitlines()) < 15, done.err
+    assert "ERROR" not in done.text and "WARNING" not in done.text
+    for message in messages:
+        assert len(re.findall(message, done.text)) == 1, f"{message}\n{done.text}"
+
+
+def test_missing_inputs_are_named_with_their_command_before_the_first_node(project: Project) -> None:
+    project.add_dataset("untouched", vectors=False)
+    done = project.kedro("run", "--env=test", "--params=dataset=untouched", "--pipeline=train")
+    lines = done.err.removeprefix("Error: ").splitlines()
+    command = "kedro run --pipeline={} --env=test --params=dataset=untouched"
+    assert [(line.split("`")[1], line.split("make it with: ")[1]) for line in lines] == [
+        ("class_embeddings", command.format("enrich")),
+        ("taxonomy", command.format("ingest")),
+        ("training_examples", command.format("augment")),
+    ]
+    check_refused(done)
+    assert done.out == ""
+
+
+def test_missing_raw_files_are_named(project: Project) -> None:
+    files = ("classes.txt", "class_hierarchy.txt", "test/test_corpus.txt", "train/train_corpus.txt")
+    done = project.kedro("run", "--params=dataset=nowhere", "--pipeline=ingest")
+    check_refused(done, *(f"data/01_raw/nowhere/{file}: .*missing" for file in files))
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--params=pseudo_label.top_q=3"], r"top_q\n +Extra inputs are not permitted"),
+        (["--params=pseudo_label.gap_quantile=1.5"], r"gap_quantile\n +Input should be less than 1"),
+        (["--params=train.head.epochs=-1"], r"head.epochs\n +Input should be greater than or equal to 0"),
+        (["--params=infer.decoding.method=best"], r"decoding.method\n +Input should be 'top_down' or"),
+        (["--params=datset=x"], "there is no parameter `datset`; use .*dataset"),
+        (["--pipeline=ingets"], "Failed to find the pipeline named 'ingets'"),
+        (["--from-nodes=no_such_node"], "does not contain nodes named"),
+        (["--tags=no_such_tag"], "contains no nodes after applying all provided filters"),
+        (["--env=no_such_environment"], "conf/no_such_environment"),
+    ],
+)
+def test_wrong_command_is_one_message_before_anything_runs(
+    project: Project, arguments: list[str], message: str
+) -> None:
+    done = project.kedro("run", *arguments)
+    check_refused(done, message)
+    assert done.out == ""
+
+
+CLASSES, EDGES, KEYWORDS = "classes.txt", "class_hierarchy.txt", "class_related_keywords.txt"
+TRAIN, TEST, GOLD = "train/train_corpus.txt", "test/test_corpus.txt", "test/doc2labels.txt"
+BAD_INPUT = {
+    # name: (file, its content or, after a +, what is added to it, line in the message, words of the message)
+    "no_class": (CLASSES, b"", 1, "no classes"),
+    "class_id_twice": (CLASSES, b"+0\tagain\n", 50, "'0' is already on line 1"),
+    "class_without_tab": (CLASSES, b"+77 rugs\n", 50, "no TAB"),
+    "class_not_utf8": (CLASSES, b"+77\tcaf\xe9\n", 50, "not UTF-8"),
+    "cycle": (EDGES, b"+5\t0\n", 51, "closes a cycle"),
+    "self_loop": (EDGES, b"+5\t5\n", 51, "its own parent"),
+    "unknown_class_in_edge": (EDGES, b"+5\t777\n", 51, "'777' is not in"),
+    "edge_without_tab": (EDGES, b"+5 6\n", 51, "no TAB"),
+    "keywords_of_no_class": (KEYWORDS, b"+teapotts:tea\n", 47, "no class 'teapotts'"),
+    "keywords_of_two_classes": (KEYWORDS, b"+sets:box\n", 47, "classes are called 'sets'.*class id"),
+    "keywords_without_colon": (KEYWORDS, b"+sets box\n", 47, "no :"),
+    "empty_corpus": (TRAIN, b"", 1, "no documents"),
+    "empty_text": (TRAIN, b"+900\t \n", 41, "text is empty"),
+    "document_without_tab": (TRAIN, b"+900 nice kettle\n", 41, "no TAB"),
+    "document_not_utf8": (TRAIN, b"+900\tcaf\xe9\n", 41, "not UTF-8"),
+    "document_id_twice": (TRAIN, b"+0\tanother kettle\n", 41, "'0' is already on line 1"),
+    "empty_test_corpus": (TEST, b"", 1, "no documents"),
+    "test_document_id_twice": (TEST, b"+0\tanother kettle\n", 21, "'0' is already on line 1"),
+    "gold_of_unknown_class": (GOLD, b"0\t0,777\n", 1, "unknown class '777'"),
+    "gold_of_unknown_document": (GOLD, b"x\t0\n", 1, "'x' is not in the test corpus"),
+    "gold_without_tab": (GOLD, b"0 0\n", 1, "no TAB"),
+    "gold_not_utf8": (GOLD, b"0\t0\xe9\n", 1, "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input_is_one_message_with_file_and_line(project: Project, name: str) -> None:
+    file, content, line, words = BAD_INPUT[name]
+    path = project.add_dataset(name, vectors=False) / file
+    path.write_bytes(path.read_bytes() + content[1:] if content[:1] == b"+" else content)
+    done = project.kedro("run", f"--params=dataset={name}", "--pipeline=ingest")
+    check_refused(done, f"{file}:{line}: .*{words}")
+    assert re.search(r"; \w+", done.err), "no word on how to mend it"
+
+
+def test_bad_gold_labels_stop_a_full_run_before_any_encoding(project: Project) -> None:
+    (project.add_dataset("bad_gold", vectors=False) / GOLD).write_text("0\t777\n", "utf-8")
+    done = project.kedro("run", "--params=dataset=bad_gold")
+    check_refused(done, f"{GOLD}:1: unknown class '777'")
+    assert "Encoding" not in done.text
+
+
+def test_bad_documents_can_be_set_aside(project: Project) -> None:
+    path = project.add_dataset("some_bad", vectors=False) / TRAIN
+    path.write_bytes(path.read_bytes() + b"900\t \n0\ttwice\nno tab here\n")
+    out = project.run("--params=dataset=some_bad,ingest.on_invalid=skip", "--pipeline=ingest")
+    assert "3 documents were set aside" in out
+    rejected = pd.read_parquet(project.folder / "data/02_intermediate/some_bad/rejected_documents.parquet")
+    assert list(rejected["line"]) == [41, 42, 43]
+    assert len(pd.read_parquet(project.folder / "data/02_intermediate/some_bad/documents.parquet")) == 60
+
+
+def test_other_errors_keep_their_traceback(project: Project) -> None:
+    project.add_dataset("broken", vectors=False)
+    project.run("--params=dataset=broken", "--pipeline=ingest")
+    (project.folder / "data/02_intermediate/broken/taxonomy.parquet").write_bytes(b"not parquet")
+    done = project.kedro("run", "--params=dataset=broken", "--pipeline=enrich")
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert "taxonomy" in done.err
+
+
+# ---------------------------------------------------------------------- quick commands stay quick
+
+
+def test_help_registry_and_catalog_do_not_import_torch(project: Project) -> None:
+    script = """
+import sys
+from kedro.framework.cli import main
+for command in (["--help"], ["registry", "list"], ["catalog", "describe-datasets"]):
+    sys.argv = ["kedro", *command]
+    try:
+        main()
+    except SystemExit as done:
+        assert not done.code, command
+    heavy = {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
+    assert not heavy, (command, heavy)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=project.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for name in [*STAGES, "__default__", "predictions"]:
+        assert name in done.stdout

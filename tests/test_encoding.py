@@ -1,0 +1,222 @@
+"""The encoder: the same vectors as plain sentence-transformers, each paid for once."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmltc_kedro import encoding
+from hmltc_kedro.encoding import EMBEDDED, TextEncoder, VectorCache, file_digest, resolve_model
+from hmltc_kedro.errors import InputError
+
+TEXTS = [
+    "Whistling kettle 2 l. Boils in no time",
+    "a rope toy for dogs",
+    "",
+    "Ünïcödé ☕ " * 3,
+    "long text " * 200,
+]
+
+
+@pytest.fixture
+def fresh(encoder: TextEncoder, tmp_path: Path) -> TextEncoder:
+    """Return the session's model with an empty cache."""
+    return share_model(encoder, TextEncoder(max_length=64, device="cpu", cache=tmp_path / "cache.sqlite"))
+
+
+def share_model(source: TextEncoder, target: TextEncoder) -> TextEncoder:
+    target.__dict__.update(model=source.model, fingerprint=source.fingerprint, directory=source.directory)
+    return target
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Path:
+    """Return a directory with the files of a model that a fingerprint is made from."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "modules.json").write_text("[]")
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+# ---------------------------------------------------------------------- vectors
+
+
+def test_vectors_agree_with_plain_sentence_transformers(fresh: TextEncoder) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(str(resolve_model(EMBEDDED)), device="cpu")
+    plain.max_seq_length = 64
+    expected = plain.encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(fresh.encode(TEXTS), expected, atol=1e-5)
+
+
+def test_vectors_have_shape_type_and_unit_length(fresh: TextEncoder) -> None:
+    vectors = fresh.encode(TEXTS)
+    assert vectors.shape == (len(TEXTS), fresh.dimension) == (5, 384)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_order_and_duplicates_are_kept(fresh: TextEncoder) -> None:
+    a, b = fresh.encode(["a cat", "a dog"])
+    np.testing.assert_array_equal(fresh.encode(["a dog", "a cat", "a dog"]), [b, a, b])
+    assert fresh.n_encoded == 2
+
+
+def test_duplicates_are_encoded_once_without_a_cache(encoder: TextEncoder) -> None:
+    bare = share_model(encoder, TextEncoder(max_length=64, device="cpu"))
+    vectors = bare.encode(["a cat", "a cat"])
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    assert (bare.n_encoded, bare.n_cached) == (1, 1)
+
+
+def test_no_texts_give_no_vectors(fresh: TextEncoder) -> None:
+    assert fresh.encode([]).shape == (0, 384)
+
+
+def test_text_is_cut_after_max_length(fresh: TextEncoder) -> None:
+    short, long = fresh.encode(["cat " * 100, "cat " * 100 + "mortgage rates " * 50])
+    np.testing.assert_allclose(short, long, atol=1e-5)
+
+
+def test_saved_copy_of_the_model_is_a_model(encoder: TextEncoder, tmp_path: Path) -> None:
+    encoder.model.save(str(tmp_path / "copy"))
+    copy = TextEncoder(str(tmp_path / "copy"), max_length=64, device="cpu")
+    assert copy.dimension == 384
+    assert copy.encode([]).shape == (0, 384)
+    np.testing.assert_allclose(copy.encode(["a cat"]), encoder.encode(["a cat"]), atol=1e-5)
+
+
+def test_load_model_gives_a_copy_that_training_may_change(encoder: TextEncoder) -> None:
+    copy = encoder.load_model()
+    assert copy is not encoder.model
+    assert copy.max_seq_length == 64
+    next(copy.parameters()).data.zero_()
+    assert next(encoder.model.parameters()).abs().sum() > 0
+
+
+# ---------------------------------------------------------------------- cache
+
+
+def test_second_encode_pays_for_nothing(fresh: TextEncoder, encoder: TextEncoder) -> None:
+    first = fresh.encode(TEXTS)
+    again = share_model(encoder, TextEncoder(max_length=64, device="cpu", cache=fresh._cache_path))
+    del again.__dict__["model"]
+    np.testing.assert_array_equal(again.encode(TEXTS[::-1]), first[::-1])
+    assert (again.n_encoded, again.n_cached) == (0, len(TEXTS))
+    assert "model" not in again.__dict__
+
+
+def test_new_texts_alone_are_encoded(fresh: TextEncoder, caplog: pytest.LogCaptureFixture) -> None:
+    fresh.encode(["a cat", "a dog"])
+    with caplog.at_level(logging.INFO, "hmltc_kedro.encoding"):
+        fresh.encode(["a dog", "a cow", "a cat"])
+    assert fresh.n_encoded == 3
+    assert "Encoding 1 texts, 2 more are cached" in caplog.text
+
+
+def test_killed_run_resumes_where_the_last_chunk_ended(fresh: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "CHUNK", 2)
+    texts = [f"text number {i}" for i in range(6)]
+    encode, calls = fresh.model.encode, []
+
+    def die_in_the_third_chunk(chunk: list[str], **settings: object) -> object:
+        calls.append(chunk)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return encode(chunk, **settings)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fresh.model, "encode", die_in_the_third_chunk)
+        fresh.encode(texts)
+    resumed = share_model(fresh, TextEncoder(max_length=64, device="cpu", cache=fresh._cache_path))
+    vectors = resumed.encode(texts)
+    assert (resumed.n_encoded, resumed.n_cached) == (2, 4)
+    np.testing.assert_allclose(vectors, encode(texts, normalize_embeddings=True), atol=1e-5)
+
+
+def test_cache_returns_what_it_has_and_keeps_the_first(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "deep" / "cache.sqlite")
+    keys = [bytes([i]) * 32 for i in range(3)]
+    cache.put(keys[:2], np.eye(2, dtype=np.float32))
+    cache.put(keys[:1], np.full((1, 2), 7, dtype=np.float32))
+    cache.close()
+    found = VectorCache(tmp_path / "deep" / "cache.sqlite").get(keys)
+    assert {k: v.tolist() for k, v in found.items()} == {keys[0]: [1, 0], keys[1]: [0, 1]}
+
+
+# ---------------------------------------------------------------------- fingerprint
+
+
+def test_other_max_length_is_another_fingerprint(tiny_model: Path) -> None:
+    short, long = (TextEncoder(str(tiny_model), max_length=n).fingerprint for n in (64, 128))
+    assert short != long
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "modules.json"])
+def test_other_weights_or_architecture_are_another_fingerprint(tiny_model: Path, file: str) -> None:
+    before = TextEncoder(str(tiny_model)).fingerprint
+    (tiny_model / file).write_bytes(b"[1]")
+    assert TextEncoder(str(tiny_model)).fingerprint != before
+
+
+def test_fingerprint_depends_on_neither_place_nor_batch_size_nor_notes(tiny_model: Path, tmp_path: Path) -> None:
+    before = TextEncoder(str(tiny_model)).fingerprint
+    shutil.copytree(tiny_model, tmp_path / "moved")
+    (tmp_path / "moved" / "README.md").write_text("notes")
+    assert TextEncoder(str(tmp_path / "moved"), batch_size=1).fingerprint == before
+
+
+# ---------------------------------------------------------------------- which model
+
+
+def test_embedded_weights_have_the_published_digest() -> None:
+    assert file_digest(resolve_model(EMBEDDED) / "model.safetensors") == encoding.EMBEDDED_DIGEST
+
+
+def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "tampered_minilm"
+    shutil.copytree(resolve_model(EMBEDDED), package / "model")
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(encoding, "EMBEDDED_PACKAGE", "tampered_minilm")
+    assert resolve_model(EMBEDDED) == package / "model"
+    with (package / "model" / "model.safetensors").open("r+b") as weights:
+        weights.seek(-1, 2)
+        last = weights.read(1)
+        weights.seek(-1, 2)
+        weights.write(bytes([last[0] ^ 1]))
+    with pytest.raises(InputError, match=r"model\.safetensors: not the published weights .* reinstall"):
+        resolve_model(EMBEDDED)
+
+
+def test_missing_package_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "EMBEDDED_PACKAGE", "there_is_no_such_package")
+    with pytest.raises(InputError, match="is not installed; run `make run`"):
+        resolve_model(EMBEDDED)
+
+
+def test_directory_without_a_model_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no modules\.json; an encoder is a sentence-transformers directory"):
+        resolve_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "not even a name", "/no/such/directory"])
+def test_name_that_is_not_to_be_had_is_an_input_error_without_network(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="neither a directory nor to be had from the hub .* a directory or a hub name"):
+        resolve_model(name)
+
+
+def test_making_an_encoder_reads_no_model() -> None:
+    assert (
+        repr(TextEncoder("nobody/no-such-model", max_length=7)) == "TextEncoder('nobody/no-such-model', max_length=7)"
+    )
