@@ -9,13 +9,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro_project import REPOSITORY, Finished, Project
 
 from hmltc_kedro.pipeline_registry import STAGES
+from kedro_project import REPOSITORY, Finished, Project
 
 SCORER = REPOSITORY.parent / "shared" / "tools" / "score.py"
-QUICK = "train.head.epochs=1,train.fine_tuning.epochs=1,train.fine_tuning.trainable_layers=0.1,augment.reviews_per_class=1"
-"""Parameters that make a run of base or paper short; unlike the environment `test` it fine-tunes."""
+QUICK = (
+    "augment.reviews_per_class=1,train.head.epochs=1,train.fine_tuning.trainable_layers=0.1,train.fine_tuning.epochs={}"
+)
+"""Parameters that make a run of base or paper short; unlike the environment `test`, base fine-tunes."""
 
 
 def read_predictions(project: Project, folder: str) -> bytes:
@@ -133,14 +135,15 @@ def test_only_missing_outputs_makes_what_is_missing(project: Project, first_run:
 
 @pytest.mark.slow
 def test_paper_leaves_the_outputs_of_base_alone_and_base_is_repeatable(project: Project, first_run: Finished) -> None:
-    project.run(f"--params={QUICK}")
+    base_run = "--params=" + QUICK.format(1)
+    project.run(base_run)
     base = project.read_digests()
     assert len(base) > 20
-    project.run("--env=paper", f"--params={QUICK}")
+    project.run("--env=paper", "--params=" + QUICK.format(0))
     assert project.read_digests() == base
     paper = project.read_digests("paper")
     assert len(paper) == len([name for name in base if not name.startswith("02_intermediate")])
-    project.run(f"--params={QUICK}")
+    project.run(base_run)
     assert project.read_digests() == base
     assert project.read_digests("paper") == paper
 
@@ -180,7 +183,9 @@ def test_infer_alone_labels_new_documents(project: Project, first_run: Finished)
     new = project.add_dataset("unseen")
     for layer in ("02_intermediate", "06_models"):
         shutil.copytree(project.folder / "data" / layer / "sample", project.folder / "data" / layer / "unseen")
-    (new / "test/test_corpus.txt").write_text("a\tWhistling kettle 2 l, boils fast\nb\tCat toy with feathers\n", "utf-8")
+    (new / "test/test_corpus.txt").write_text(
+        "a\tWhistling kettle 2 l, boils fast\nb\tCat toy with feathers\n", "utf-8"
+    )
     project.run("--env=test", "--params=dataset=unseen", "--pipeline=infer")
     folder = project.folder / "data/07_model_output/unseen/test"
     assert list(pd.read_parquet(folder / "predictions.parquet")["doc_id"]) == ["a", "b"]

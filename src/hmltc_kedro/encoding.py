@@ -86,6 +86,33 @@ def show_progress() -> bool:
     return sys.stderr.isatty()
 
 
+def open_model(directory: Path, device: str, max_length: int | None = None) -> SentenceTransformer:
+    """Load a sentence-transformers directory: safetensors only, no remote code, no bars where nobody watches.
+
+    Args:
+        directory: on disk; nothing is fetched.
+        device: `auto` or a torch device name.
+        max_length: word pieces after which a text is cut; None keeps the model's.
+    """
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    from hmltc_kedro.modeling.device import choose_device
+
+    if not show_progress():
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model = SentenceTransformer(
+        str(directory),
+        device=str(choose_device(device)),
+        trust_remote_code=False,
+        local_files_only=True,
+        model_kwargs={"use_safetensors": True},
+    )
+    if max_length is not None:
+        model.max_seq_length = min(max_length, model.max_seq_length or max_length)
+    return model
+
+
 class VectorCache:
     """Vectors by key on disk: one SQLite file, committed chunk by chunk, safe for several processes."""
 
@@ -176,18 +203,7 @@ class TextEncoder:
 
     def load_model(self) -> SentenceTransformer:
         """Return a fresh copy of the model: what training may change."""
-        from sentence_transformers import SentenceTransformer
-
-        from hmltc_kedro.modeling.device import choose_device
-
-        model = SentenceTransformer(
-            str(self.directory),
-            device=str(choose_device(self.device)),
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
-        model.max_seq_length = min(self.max_length, model.max_seq_length or self.max_length)
-        return model
+        return open_model(self.directory, self.device, self.max_length)
 
     @cached_property
     def dimension(self) -> int:

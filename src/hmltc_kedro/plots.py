@@ -31,8 +31,8 @@ def draw_label_distribution(counts: npt.NDArray[np.int64], taxonomy: Taxonomy) -
         )
     empty = int((counts == 0).sum())
     figure.update_layout(
-        title=f"Silver documents per class: median {np.median(counts):.0f}, "
-        f"largest {counts.max()}, {empty} classes without any",
+        title=f"Silver documents per class<br><sub>median {np.median(counts):.0f}, "
+        f"largest {counts.max()}, {empty} classes without any</sub>",
         xaxis_title="class, by size",
         yaxis_title="documents",
         template="plotly_white",

@@ -10,11 +10,14 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
-from kedro_project import REPOSITORY
+from kedro.validation.parameter_validator import ParameterValidator
 
+from hmltc_kedro.llm import TemplateClient
 from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
 from hmltc_kedro.raw import RawTable, make_rows
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from hmltc_kedro.taxonomy import Taxonomy
+from kedro_project import REPOSITORY
 
 TEXTS = {
     "train": [
@@ -44,33 +47,28 @@ class WordEncoder:
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def make_table(name: str, pairs: Sequence[tuple[str, str]]) -> RawTable:
+def make_raw(name: str, pairs: Sequence[tuple[str, str]]) -> RawTable:
     keys, values = [k for k, _ in pairs], [v for _, v in pairs]
     return RawTable(name, make_rows(list(range(1, len(pairs) + 1)), keys, values, [None] * len(pairs)))
 
 
 @pytest.fixture
-def raw_tables(diamond) -> dict[str, RawTable]:
+def raw_tables(diamond: Taxonomy) -> dict[str, RawTable]:
     """Return the raw entries of the diamond with six training and three test documents."""
-    from hmltc_kedro.taxonomy import Taxonomy
-
-    assert isinstance(diamond, Taxonomy)
     edges = [(diamond.class_ids[p], diamond.class_ids[c]) for c in range(7) for p in diamond.parents[c]]
     return {
-        "raw_classes": make_table("classes.txt", list(zip(diamond.class_ids, diamond.names, strict=True))),
-        "raw_hierarchy": make_table("class_hierarchy.txt", edges),
-        "raw_keywords": make_table("keywords.txt", [("do", "puppy,leash"), ("be", "cushion"), ("to", "rake,spade")]),
-        "raw_train_corpus": make_table("train.txt", [(str(i), t) for i, t in enumerate(TEXTS["train"])]),
-        "raw_test_corpus": make_table("test.txt", [(str(i), t) for i, t in enumerate(TEXTS["test"])]),
-        "gold_labels": make_table("gold.txt", [("0", "an,do,be"), ("1", "ga,to"), ("2", "an,ca,ct")]),
+        "raw_classes": make_raw("classes.txt", list(zip(diamond.class_ids, diamond.names, strict=True))),
+        "raw_hierarchy": make_raw("class_hierarchy.txt", edges),
+        "raw_keywords": make_raw("keywords.txt", [("do", "puppy,leash"), ("be", "cushion"), ("to", "rake,spade")]),
+        "raw_train_corpus": make_raw("train.txt", [(str(i), t) for i, t in enumerate(TEXTS["train"])]),
+        "raw_test_corpus": make_raw("test.txt", [(str(i), t) for i, t in enumerate(TEXTS["test"])]),
+        "gold_labels": make_raw("gold.txt", [("0", "an,do,be"), ("1", "ga,to"), ("2", "an,ca,ct")]),
     }
 
 
 @pytest.fixture(scope="session")
 def parameters() -> dict[str, Any]:
-    """Return the parameters of conf/base, each stage as its pydantic model, as Kedro hands them to nodes."""
-    from kedro.validation.parameter_validator import ParameterValidator
-
+    """Return the parameters of the environment `test`: each stage its pydantic model, as Kedro hands it to nodes."""
     loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="test", **CONFIG_LOADER_ARGS)
     return ParameterValidator(register_pipelines()).validate_raw_params(loader["parameters"])
 
@@ -95,8 +93,6 @@ def run_until(run: Run, raw_tables: dict[str, RawTable]) -> Run:
     """Return a function that makes the inputs of a stage by running the stages before it on the diamond."""
 
     def run_before(stage: str, **entries: Any) -> dict[str, Any]:
-        from hmltc_kedro.llm import TemplateClient
-
         made = {**raw_tables, "encoder": WordEncoder(), "llm": TemplateClient(), **entries}
         for name, module in STAGES.items():
             if name == stage:

@@ -44,7 +44,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return [_plain(v) for v in value]
     value = value.item() if isinstance(value, np.generic) else value
-    return None if value != value else value  # NaN is no JSON
+    if isinstance(value, float):
+        return None if value != value else float(f"{value:.4g}")  # NaN is no JSON
+    return value
 
 
 class ParquetDataset(_AtomicSave, KedroParquetDataset):  # type: ignore[misc]

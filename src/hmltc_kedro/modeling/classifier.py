@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from hmltc_kedro import __version__
 from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
-from hmltc_kedro.encoding import show_progress
+from hmltc_kedro.encoding import open_model, show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -153,9 +153,7 @@ class HierarchicalClassifier:
             raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
         from safetensors import SafetensorError
         from safetensors.torch import load_file
-        from sentence_transformers import SentenceTransformer
 
-        from hmltc_kedro.modeling.device import choose_device
         from hmltc_kedro.modeling.head import CosineHead
 
         try:
@@ -169,14 +167,7 @@ class HierarchicalClassifier:
                 raise ValueError(f"{len(head.class_vectors)} class vectors for {len(taxonomy)} classes")
             if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
                 raise FileNotFoundError("no encoder/modules.json")
-            encoder = SentenceTransformer(
-                str(directory / "encoder"),
-                device=str(choose_device(device)),
-                trust_remote_code=False,
-                local_files_only=True,
-                model_kwargs={"use_safetensors": True},
-            )
-            encoder.max_seq_length = settings["max_length"]
+            encoder = open_model(directory / "encoder", device, settings["max_length"])
             return cls(encoder, head, taxonomy, decoding, settings["description"])
         except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error

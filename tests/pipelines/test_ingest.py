@@ -1,0 +1,53 @@
+"""The stage `ingest`."""
+
+import pytest
+
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.pipelines.ingest import create_pipeline, nodes
+from hmltc_kedro.pipelines.ingest.params import IngestParams
+from hmltc_kedro.raw import RawTable, make_rows
+
+
+def add_line(table, key: str, value: str):
+    """Return a raw table with one line more."""
+    lines = [*table.rows["line"], len(table.rows) + 1]
+    rows = make_rows(lines, [*table.rows["key"], key], [*table.rows["value"], value], [None] * len(lines))
+    return RawTable(table.path, rows)
+
+
+def test_raw_files_become_taxonomy_and_documents(run, raw_tables, diamond) -> None:
+    made = run(create_pipeline(), **raw_tables)
+    assert set(made) == {"documents", "rejected_documents"}  # the check of the gold labels takes the taxonomy
+    assert list(made["documents"]["split"]) == ["train"] * 6 + ["test"] * 3
+    assert len(made["rejected_documents"]) == 0
+
+
+def test_taxonomy_is_the_diamond_with_its_keywords(raw_tables, diamond, caplog) -> None:
+    caplog.set_level("INFO", "hmltc_kedro")
+    taxonomy = nodes.build_taxonomy(raw_tables["raw_classes"], raw_tables["raw_hierarchy"], raw_tables["raw_keywords"])
+    assert taxonomy.class_ids == diamond.class_ids
+    assert taxonomy.parents == diamond.parents
+    assert list(taxonomy.keywords[6]) == ["rake", "spade"]
+    assert "4 classes without keywords" in caplog.text
+
+
+def test_bad_documents_stop_the_run_or_are_set_aside(raw_tables, caplog) -> None:
+    train, test = add_line(raw_tables["raw_train_corpus"], "9", ""), raw_tables["raw_test_corpus"]
+    with pytest.raises(InputError, match=r"^train.txt:7: the text is empty; .*on_invalid: skip"):
+        nodes.build_documents(train, test, IngestParams())
+    documents, rejected = nodes.build_documents(train, test, IngestParams(on_invalid="skip"))
+    assert len(documents) == 9
+    assert rejected[["split", "doc_id", "line"]].to_numpy().tolist() == [["train", "9", 7]]
+    assert "1 documents were set aside" in caplog.text
+
+
+def test_gold_labels_are_checked_and_not_kept(raw_tables, diamond) -> None:
+    gold, test = raw_tables["gold_labels"], raw_tables["raw_test_corpus"]
+    assert nodes.check_gold_labels(gold, test, diamond) is None
+    with pytest.raises(InputError, match=r"^gold.txt:4: document '7' is not in the test corpus"):
+        nodes.check_gold_labels(add_line(gold, "7", "an"), test, diamond)
+
+
+def test_gold_labels_of_a_document_set_aside_are_legal(raw_tables, diamond) -> None:
+    test = add_line(raw_tables["raw_test_corpus"], "3", "")
+    nodes.check_gold_labels(add_line(raw_tables["gold_labels"], "3", "an,do"), test, diamond)

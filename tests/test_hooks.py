@@ -1,0 +1,99 @@
+"""Hooks: what is refused before a run and printed after it."""
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from hmltc_kedro.cli import find_cause
+from hmltc_kedro.datasets import JSONDataset, ParquetDataset, RawTableDataset
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.hooks import ProjectHooks
+
+
+def copy_over(first: object, second: object) -> object:
+    return first
+
+
+COPY = Node(copy_over, inputs=["documents", "gold_labels"], outputs="metrics", name="copy_over", tags=["evaluate"])
+
+
+@pytest.fixture
+def catalog(tmp_path, monkeypatch) -> DataCatalog:
+    """Return a catalog of entries that are not there, in a project whose stages make `documents`."""
+    monkeypatch.chdir(tmp_path)
+    maker = Pipeline([Node(copy_over, ["a", "params:ingest"], "documents", name="make")])
+    monkeypatch.setattr("hmltc_kedro.hooks.pipelines", {"ingest": maker})
+    return DataCatalog(
+        {
+            "documents": ParquetDataset(filepath=str(tmp_path / "documents.parquet")),
+            "gold_labels": RawTableDataset(filepath=str(tmp_path / "gold.txt"), optional=True),
+            "metrics": JSONDataset(filepath=str(tmp_path / "metrics.json")),
+            "parameters": MemoryDataset({"ingest": {}, "dataset": "mine"}),
+        }
+    )
+
+
+def test_missing_entry_is_named_with_path_and_command_and_optional_ones_are_not(catalog) -> None:
+    with pytest.raises(InputError) as error:
+        ProjectHooks().before_pipeline_run({}, Pipeline([COPY]), catalog)
+    expected = "entry `documents` is missing (documents.parquet); make it with: kedro run --pipeline=ingest"
+    assert str(error.value) == expected
+
+
+def test_command_repeats_environment_and_dataset(catalog) -> None:
+    given = {"env": "paper", "runtime_params": {"dataset": "mine"}}
+    with pytest.raises(InputError, match="kedro run --pipeline=ingest --env=paper --params=dataset=mine$"):
+        ProjectHooks().before_pipeline_run(given, Pipeline([COPY]), catalog)
+
+
+def test_raw_file_is_named_without_a_command(catalog, tmp_path) -> None:
+    catalog["raw_classes"] = RawTableDataset(filepath=str(tmp_path / "classes.txt"))
+    pipeline = Pipeline([Node(copy_over, ["raw_classes", "gold_labels"], "metrics")])
+    with pytest.raises(InputError, match="^classes.txt: this file is missing"):
+        ProjectHooks().before_pipeline_run({}, pipeline, catalog)
+
+
+def test_unknown_parameter_is_refused_by_name(catalog) -> None:
+    catalog["parameters"] = MemoryDataset({"ingest": {}, "ingets": {}})
+    with pytest.raises(InputError, match="^there is no parameter `ingets`; use dataset, ingest$"):
+        ProjectHooks().before_pipeline_run({}, Pipeline([COPY]), catalog)
+
+
+def test_summary_lists_what_ran_and_what_was_left_alone(catalog, capsys, caplog) -> None:
+    caplog.set_level("INFO", "hmltc_kedro")
+    catalog.save("metrics", {"n_docs": 0})
+    hooks, other = ProjectHooks(), Node(copy_over, ["documents", "metrics"], "more", name="other")
+    hooks.before_node_run(COPY)
+    hooks.after_pipeline_run(Pipeline([COPY, other]), catalog)
+    assert "evaluate: copy_over" in caplog.text
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "No gold labels: nothing to score.",
+        "",
+        "Written",
+        f"  {'metrics':24} metrics.json",
+        "",
+        "Left alone, their outputs exist: other",
+    ]
+
+
+def test_summary_shows_scores_with_intervals(catalog, capsys) -> None:
+    scores = {"sample_f1": 0.61234, "sample_f1_interval": [0.5, 0.7]}
+    shares = dict.fromkeys(("exact_match", "macro_f1", "precision_at_1", "precision_at_3", "path_consistency"), 1.0)
+    catalog.save("metrics", {"n_docs": 3, **scores, **shares, "zero_shot": scores})
+    hooks = ProjectHooks()
+    hooks.before_node_run(COPY)
+    hooks.after_pipeline_run(Pipeline([COPY]), catalog)
+    out = capsys.readouterr().out
+    assert out.count("0.6123  [0.5000, 0.7000]") == 2
+    assert "Scores on 3 test documents" in out
+
+
+def test_input_error_is_found_below_what_kedro_wraps_it_in() -> None:
+    cause = InputError("classes.txt:3: no TAB; write one")
+    try:
+        raise RuntimeError("wrapped") from cause
+    except RuntimeError as error:
+        assert find_cause(error) is cause
+    assert find_cause(ValueError("a bug")) is None
+    assert find_cause(None) is None
