@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Project:
         if sys.platform != "linux":  # elsewhere a process that has loaded torch does not fork well
             return self.kedro_from_shell(*arguments)
         if self._server is None:
-            command = [sys.executable, str(REPOSITORY / "tests" / "kedro_server.py")]
+            command = [sys.executable, str(REPOSITORY / "tests" / "helpers" / "kedro_server.py")]
             pipe = subprocess.PIPE
             self._server = subprocess.Popen(
                 command, cwd=self.folder, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True
