@@ -1,7 +1,8 @@
 """Chat clients: one question a class, one checked answer each.
 
-A client never raises for a single question that cannot be answered; it returns an answer without a value and
-with the reason, and the stage falls back (a template description, no synthetic review) and counts it.
+A client never raises for a single question that cannot be answered; it returns an answer without a
+value and with the reason, and the stage falls back (a template description, no synthetic review)
+and counts it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class ChatRequest:
         schema: the model an answer is checked against.
         temperature: sampling temperature.
         max_tokens: bound on the answer's length.
+        sample: number of a repeated question; another number is another question, with an answer of
+            its own.
     """
 
     task: str
@@ -36,6 +39,7 @@ class ChatRequest:
     schema: type[BaseModel]
     temperature: float = 0.7
     max_tokens: int = 200
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class ChatAnswer:
 
 
 class ChatClient(Protocol):
-    """Whatever answers questions. `name` goes into the `source` column of what was made from an answer."""
+    """Whatever answers questions. `name` is the `source` of what is made from its answers."""
 
     name: str
 
@@ -59,7 +63,7 @@ class ChatClient(Protocol):
 
 
 class TemplateClient:
-    """Answers nothing, so that every stage uses its fall-back: the chain without any language model."""
+    """Answers nothing, so that every stage falls back: the chain without a language model."""
 
     name = "template"
 
@@ -69,10 +73,10 @@ class TemplateClient:
 
 
 class RecordedClient:
-    """Answers from a file of earlier answers, looked up by (task, class id) whatever the prompt says.
+    """Answers from a file of earlier answers, by (task, class id), whatever the prompt says.
 
-    The file has one JSON object a line: `{"task": ..., "class_id": ..., "answer": {...}}`. A dataset without such
-    a file, or a class that is not in it, is answered without a value.
+    The file has one JSON object a line: `{"task": ..., "class_id": ..., "answer": {...}}`. A
+    dataset without such a file, or a class that is not in it, is answered without a value.
 
     Args:
         path: the file; it may be missing.
