@@ -9,7 +9,7 @@ import pandas as pd
 
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
 from hmltc_kedro.llm.prompts import render_prompt
-from hmltc_kedro.llm.schemas import ClassDescription
+from hmltc_kedro.llm.schemas import ClassDescription, ClassKeywords
 from hmltc_kedro.taxonomy import Taxonomy
 
 
@@ -34,6 +34,30 @@ def ask_for_descriptions(taxonomy: Taxonomy, temperature: float, max_tokens: int
             max_tokens=max_tokens,
         )
         for c, class_id in enumerate(taxonomy.class_ids)
+    ]
+
+
+def ask_for_keywords(taxonomy: Taxonomy, count: int, temperature: float, max_tokens: int) -> list[ChatRequest]:
+    """Return one question for each class without keywords: `count` words or phrases of its texts."""
+    name = taxonomy.spoken_name
+    return [
+        ChatRequest(
+            task="write_keywords",
+            class_id=class_id,
+            prompt=render_prompt(
+                "write_keywords",
+                name=name(c),
+                paths=[[name(node) for node in path] for path in taxonomy.paths_to(c)],
+                siblings=[name(s) for s in taxonomy.siblings[c]],
+                children=[name(k) for k in taxonomy.children[c]],
+                count=count,
+            ),
+            schema=ClassKeywords,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+        for c, class_id in enumerate(taxonomy.class_ids)
+        if not taxonomy.keywords[c]
     ]
 
 

@@ -35,8 +35,6 @@ def make_client(tmp_path: Path) -> Callable[..., OpenAIClient]:
 
     def make(base_url: str, cache: str = "answers.sqlite", **settings: Any) -> OpenAIClient:
         quick = {"backoff": 0.01, "max_wait": 5.0, "timeout": 10.0, **settings}
-        return OpenAIClient(
-            OpenAISettings(base_url=base_url, **quick), tmp_path / cache, api_key=KEY
-        )
+        return OpenAIClient(OpenAISettings(base_url=base_url, **quick), tmp_path / cache, api_key=KEY)
 
     return make

@@ -35,9 +35,7 @@ class Response:
 
 
 def make_requests(n: int, prefix: str = "question") -> list[ChatRequest]:
-    return [
-        ChatRequest("describe_class", str(i), f"{prefix} {i}", ClassDescription) for i in range(n)
-    ]
+    return [ChatRequest("describe_class", str(i), f"{prefix} {i}", ClassDescription) for i in range(n)]
 
 
 def prompt_of(body: Body) -> str:

@@ -37,17 +37,13 @@ class Other(BaseModel):
 
 
 def row(key: str, answer: str | None = '{"description":"x"}', error: str = "") -> StoredAnswer:
-    return StoredAnswer(
-        key, "describe_class", "7", "m", 0.7, 200, "p", answer, error, 1, 2, 0.5, "2026-01-01"
-    )
+    return StoredAnswer(key, "describe_class", "7", "m", 0.7, 200, "p", answer, error, 1, 2, 0.5, "2026-01-01")
 
 
 def test_key_is_stable() -> None:
     """Whoever changes this number throws away every answer paid for so far."""
     request = replace(REQUEST, schema=Other)
-    assert request_key(request, SETTINGS) == (
-        "de55e24921b3ee5326696136a857b1d8f2ab797936a12fd68fd6c78ebe9ad8f1"
-    )
+    assert request_key(request, SETTINGS) == ("de55e24921b3ee5326696136a857b1d8f2ab797936a12fd68fd6c78ebe9ad8f1")
 
 
 @pytest.mark.parametrize(

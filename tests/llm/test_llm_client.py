@@ -39,9 +39,7 @@ def test_recordings_that_are_none(tmp_path: Path) -> None:
         RecordedClient(path)
 
 
-@pytest.mark.parametrize(
-    ("task", "schema"), [("describe_class", ClassDescription), ("write_reviews", ClassReviews)]
-)
+@pytest.mark.parametrize(("task", "schema"), [("describe_class", ClassDescription), ("write_reviews", ClassReviews)])
 def test_the_samples_recordings_fit(task: str, schema) -> None:
     requests = [ChatRequest(task, str(c), "", schema) for c in range(49)]
     answers = RecordedClient(SAMPLE).ask(requests)

@@ -20,9 +20,7 @@ def test_pool_and_examples_are_the_same_each_time() -> None:
 def test_new_documents_change_few_examples() -> None:
     """Each changed prompt is paid for again."""
     before, after = draw_pool(TEXTS), draw_pool([*TEXTS, *(f"new {i}" for i in range(10))])
-    changed = sum(
-        draw_examples(before, str(c), 3) != draw_examples(after, str(c), 3) for c in range(100)
-    )
+    changed = sum(draw_examples(before, str(c), 3) != draw_examples(after, str(c), 3) for c in range(100))
     assert changed <= 15
 
 

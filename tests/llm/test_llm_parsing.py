@@ -62,9 +62,7 @@ def test_anything_is_either_a_value_or_unfit(text: str) -> None:
 def test_wrapping_never_changes_the_value(sentence: str, before: str, after: str) -> None:
     if not clean_text(sentence):
         return
-    wrapped = (
-        before.replace("{", "") + json.dumps({"description": sentence}) + after.replace("{", "")
-    )
+    wrapped = before.replace("{", "") + json.dumps({"description": sentence}) + after.replace("{", "")
     assert parse_answer(wrapped, ClassDescription).description == clean_text(sentence)
 
 

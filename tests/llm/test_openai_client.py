@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, serve
 
+from hmltc_kedro.enrichment import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import read_answers
 from hmltc_kedro.llm.openai_client import OpenAIClient
@@ -66,9 +67,7 @@ def test_the_same_question_twice_in_a_list_is_asked_once(make_client) -> None:
 def test_what_is_cached_needs_neither_key_nor_server(make_client, tmp_path: Path) -> None:
     with serve(lambda body, n: good(body)) as (_, url):
         answers = make_client(url).ask(make_requests(3))
-    assert (
-        OpenAIClient(OpenAISettings(), tmp_path / "answers.sqlite").ask(make_requests(3)) == answers
-    )
+    assert OpenAIClient(OpenAISettings(), tmp_path / "answers.sqlite").ask(make_requests(3)) == answers
 
 
 def test_no_request_no_call(make_client) -> None:
@@ -100,9 +99,7 @@ def test_works_inside_a_running_loop(make_client) -> None:
         pytest.param(Response(drop=True), id="dropped"),
         pytest.param(Response(body={"choices": []}, cut=5), id="cut in the middle"),
         pytest.param(Response(raw=b'{"id": "x", "cho'), id="body of broken JSON"),
-        pytest.param(
-            Response(raw=b"<html>busy</html>", headers={"Content-Type": "text/html"}), id="html"
-        ),
+        pytest.param(Response(raw=b"<html>busy</html>", headers={"Content-Type": "text/html"}), id="html"),
         pytest.param(Response(502, raw=b"<html>bad gateway</html>"), id="502 html"),
     ],
 )
@@ -202,9 +199,7 @@ def test_the_error_goes_with_the_second_question(make_client) -> None:
     [
         pytest.param(completion(None, refusal="I cannot"), "refuses: I cannot", id="refusal"),
         pytest.param(completion("", finish="content_filter"), "content filter", id="filter"),
-        pytest.param(
-            failure(400, "The response was filtered", "content_filter"), "filter", id="azure filter"
-        ),
+        pytest.param(failure(400, "The response was filtered", "content_filter"), "filter", id="azure filter"),
         pytest.param(
             failure(400, "maximum context length is 10 tokens", "context_length_exceeded"),
             "too long",
@@ -346,9 +341,7 @@ def test_max_cost_stops_before_it_is_exceeded(make_client) -> None:
     price = {"gpt-4o-mini": {"input": 1000.0, "output": 1000.0}}
     with serve(lambda body, n: good(body)) as (server, url):
         client = make_client(url, max_cost=2.0, prices=price, concurrency=8)
-        with pytest.raises(
-            InputError, match="llm.max_cost.*raise max_cost.*Answers so far are kept"
-        ):
+        with pytest.raises(InputError, match="llm.max_cost.*raise max_cost.*Answers so far are kept"):
             client.ask(make_requests(100))
     assert 0 < client.usage.cost <= 2.0
     assert client.usage.cost == pytest.approx(server.total * 0.12)
@@ -370,9 +363,7 @@ def test_plan_is_logged_before_and_usage_after(make_client, caplog) -> None:
     assert (plan.calls, plan.cached, plan.output_tokens) == (3, 2, 600)
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("hmltc_kedro")]
     assert lines[2] == f"LLM plan: {plan}" and "characters / 4" in lines[2]
-    assert lines[3].startswith(
-        "LLM usage: 5 calls, 2 cached, 0 set aside; 500 input and 100 output"
-    )
+    assert lines[3].startswith("LLM usage: 5 calls, 2 cached, 0 set aside; 500 input and 100 output")
     assert client.usage.cost == pytest.approx(5 * (100 * 0.15 + 20 * 0.60) / 1e6)
 
 
@@ -537,6 +528,21 @@ def test_replay_is_byte_identical(make_client, tmp_path: Path) -> None:
     assert cache.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["answers.sqlite"]
     assert server.total == 5
+
+
+def test_replay_gives_the_same_bytes_of_class_descriptions(make_client, tmp_path: Path, diamond) -> None:
+    def reply(body, n):
+        return completion(None, refusal="no") if 'class: "dogs"' in prompt_of(body) else good(body)
+
+    requests = ask_for_descriptions(diamond, 0.7, 200)
+    with serve(reply) as (_, url):
+        client = make_client(url)
+        live = collect_descriptions(diamond, client.ask(requests))
+    replay = ReplayClient(client.settings, tmp_path / "answers.sqlite")
+    again = collect_descriptions(diamond, replay.ask(requests))
+    assert list(live["source"]) == ["gpt-4o-mini"] * 2 + ["template"] + ["gpt-4o-mini"] * 4
+    assert "refuses" in live.loc[2, "error"]
+    assert again.to_parquet() == live.to_parquet()
 
 
 def test_replay_names_what_is_missing(make_client, tmp_path: Path) -> None:

@@ -130,9 +130,7 @@ class AnswerCache:
             if version == 0:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
         except (sqlite3.Error, OSError) as error:
-            raise InputError(
-                f"{self.path}: cannot be used as an answer cache ({error}); move it away"
-            ) from error
+            raise InputError(f"{self.path}: cannot be used as an answer cache ({error}); move it away") from error
 
     def find(self, keys: Sequence[str]) -> dict[str, StoredAnswer]:
         """Return the answers of those `keys` that have one; a question set aside has none."""
@@ -160,16 +158,12 @@ class AnswerCache:
         marks = ", ".join("?" * len(COLUMNS))
         with self._transaction():
             if not self.find([row.key]):
-                self._connection.execute(
-                    f"INSERT OR REPLACE INTO answers VALUES ({marks})", astuple(row)
-                )
+                self._connection.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks})", astuple(row))
             self._connection.execute("DELETE FROM claims WHERE key = ?", (row.key,))
 
     def show_life(self) -> None:
         """Keep the claims of this owner from becoming void."""
-        self._connection.execute(
-            "UPDATE claims SET seen = ? WHERE owner = ?", (time.time(), self._owner)
-        )
+        self._connection.execute("UPDATE claims SET seen = ? WHERE owner = ?", (time.time(), self._owner))
 
     def close(self) -> None:
         """Give all claims back and close the file."""

@@ -97,9 +97,7 @@ class Caller:
         structured: how to ask for a shape.
     """
 
-    def __init__(
-        self, openai: AsyncOpenAI, settings: OpenAISettings, usage: Usage, structured: Structured
-    ) -> None:
+    def __init__(self, openai: AsyncOpenAI, settings: OpenAISettings, usage: Usage, structured: Structured) -> None:
         """Start with free limits and an unheard server."""
         self._openai = openai
         self._settings = settings
@@ -129,9 +127,7 @@ class Caller:
                 messages = [*question, *_ask_again(reply, problem)]
         raise SetAside(f"{1 + self._settings.repairs} answers did not fit: {problem}")
 
-    async def _complete(
-        self, request: ChatRequest, messages: list[Message], receipt: Receipt
-    ) -> Reply:
+    async def _complete(self, request: ChatRequest, messages: list[Message], receipt: Receipt) -> Reply:
         """Return a completion in the strongest mode the server takes."""
         first: SetAside | None = None
         for mode in self._open_modes():
@@ -153,9 +149,7 @@ class Caller:
             return (self._structured.mode,)
         return MODES[MODES.index(self._structured.mode) :]
 
-    async def _try(
-        self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt
-    ) -> Reply:
+    async def _try(self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt) -> Reply:
         """Return a completion, trying again as long as the failure is one that passes."""
         from openai import OpenAIError
 
@@ -190,16 +184,11 @@ class Caller:
             )
         unheard = failure is Failure.UNREACHABLE and not self.heard
         if unheard and tries >= min(FIRST_TRIES, settings.max_retries):
-            raise InputError(
-                f"cannot reach {settings.server} ({verdict.reason}); "
-                "check the network and llm.base_url"
-            )
+            raise InputError(f"cannot reach {settings.server} ({verdict.reason}); check the network and llm.base_url")
         if tries >= settings.max_retries:
             raise SetAside(f"given up after {tries + 1} tries: {verdict.reason}", failure)
 
-    async def _send(
-        self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt
-    ) -> Reply:
+    async def _send(self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt) -> Reply:
         """Send one request when pace and budget allow it, and book what it used."""
         settings = self._settings
         tokens = count_input(request, settings.model) + request.max_tokens
@@ -254,9 +243,7 @@ class Caller:
             self._usage.cost = (self._usage.cost or 0.0) + cost
 
 
-def _build_body(
-    request: ChatRequest, messages: list[Message], mode: Mode, settings: OpenAISettings
-) -> dict[str, Any]:
+def _build_body(request: ChatRequest, messages: list[Message], mode: Mode, settings: OpenAISettings) -> dict[str, Any]:
     """Return the arguments of the call."""
     body: dict[str, Any] = {
         "model": settings.model,

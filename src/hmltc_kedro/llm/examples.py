@@ -38,9 +38,7 @@ def normalise_text(text: str) -> str:
     return " ".join(re.findall(r"\w+", folded))
 
 
-def distinct_texts(
-    texts: Sequence[str], known: Iterable[str] = (), threshold: float = 0.6
-) -> list[str]:
+def distinct_texts(texts: Sequence[str], known: Iterable[str] = (), threshold: float = 0.6) -> list[str]:
     """Return `texts` without those that repeat an earlier one or a `known` one, exactly or nearly.
 
     Two texts are nearly the same if their sets of word triples A and B have |A∩B| / |A∪B| ≥

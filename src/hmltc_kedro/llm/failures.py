@@ -55,9 +55,7 @@ def judge_error(error: Exception, settings: OpenAISettings) -> Verdict:
     if isinstance(error, TimeoutError | APITimeoutError):
         return Verdict(Failure.UNREACHABLE, f"no answer within {settings.timeout:g} s")
     cause = error.__cause__ or error
-    return Verdict(
-        Failure.UNREACHABLE, f"{type(cause).__name__}: {cause}" if str(cause) else repr(cause)
-    )
+    return Verdict(Failure.UNREACHABLE, f"{type(cause).__name__}: {cause}" if str(cause) else repr(cause))
 
 
 def _judge_status(error: APIStatusError, settings: OpenAISettings) -> Verdict:
@@ -84,9 +82,7 @@ def _judge_status(error: APIStatusError, settings: OpenAISettings) -> Verdict:
     if status in {408, 409, 429} or status >= 500:
         return Verdict(Failure.BUSY, f"HTTP {status}: {error.message}", wait)
     if OVERFLOW.search(text) or status == 413:
-        return Verdict(
-            Failure.SET_ASIDE, f"the prompt is too long for {settings.model}: {error.message}"
-        )
+        return Verdict(Failure.SET_ASIDE, f"the prompt is too long for {settings.model}: {error.message}")
     if FILTERED.search(text):
         return Verdict(Failure.SET_ASIDE, f"stopped by the content filter: {error.message}")
     return Verdict(Failure.REJECTED, f"HTTP {status}: {error.message}")

@@ -85,9 +85,7 @@ class Plan:
         )
 
 
-def estimate(
-    requests: Iterable[ChatRequest], settings: OpenAISettings, cached: Container[str] = ()
-) -> Plan:
+def estimate(requests: Iterable[ChatRequest], settings: OpenAISettings, cached: Container[str] = ()) -> Plan:
     """Return what asking `requests` would take.
 
     Args:

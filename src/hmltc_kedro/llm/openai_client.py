@@ -99,10 +99,7 @@ class OpenAIClient:
         finally:
             self.usage.seconds += time.monotonic() - started
             logger.info("LLM usage: %s", self.usage)
-        return [
-            read_row(request, rows[key], self.name)
-            for key, request in zip(keys, requests, strict=True)
-        ]
+        return [read_row(request, rows[key], self.name) for key, request in zip(keys, requests, strict=True)]
 
     def _look_up(self, keys: Sequence[str]) -> dict[str, StoredAnswer]:
         """Return the answers the cache has."""
@@ -112,9 +109,7 @@ class OpenAIClient:
             with closing(AnswerCache(self._cache_path)) as cache:
                 return cache.find(keys)
         except sqlite3.Error as error:
-            raise InputError(
-                f"{self._cache_path}: not a sound answer cache ({error}); move it away"
-            ) from error
+            raise InputError(f"{self._cache_path}: not a sound answer cache ({error}); move it away") from error
 
     def _run(self, todo: Mapping[str, ChatRequest]) -> dict[str, StoredAnswer]:
         """Run the session in a thread with its own loop: a notebook has one in this thread."""
@@ -125,8 +120,7 @@ class OpenAIClient:
         except InputError as error:
             # The cause would show the request, and with it the key, in a long traceback.
             raise InputError(
-                f"{error}. Answers so far are kept in {self._cache_path}; "
-                "the next run asks for the rest"
+                f"{error}. Answers so far are kept in {self._cache_path}; the next run asks for the rest"
             ) from None
         except KeyboardInterrupt:
             logger.info(
@@ -135,9 +129,7 @@ class OpenAIClient:
             )
             raise
 
-    async def _converse(
-        self, todo: Mapping[str, ChatRequest], key: SecretStr
-    ) -> dict[str, StoredAnswer]:
+    async def _converse(self, todo: Mapping[str, ChatRequest], key: SecretStr) -> dict[str, StoredAnswer]:
         from openai import AsyncOpenAI, Timeout
 
         settings = self.settings
@@ -197,7 +189,5 @@ def _check_key(key: str | SecretStr | None) -> SecretStr | None:
     """
     text = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
     if not text.isascii() or not all(ch.isprintable() and ch != " " for ch in text):
-        raise InputError(
-            "the API key of `llm` has a space, a line break or a letter beyond ASCII; copy it again"
-        )
+        raise InputError("the API key of `llm` has a space, a line break or a letter beyond ASCII; copy it again")
     return SecretStr(text) if text else None

@@ -10,8 +10,8 @@ from string import Template
 
 from hmltc_kedro.llm.text import clean_text
 
-MARKUP = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-"""JSON's own spelling of the characters delimiters are made of; it parses to the same value."""
+LESS_THAN = "\\u003c"
+"""JSON's own spelling of `<`: it parses to the same value, and no text can write `</data>` with it."""
 
 
 @cache
@@ -27,7 +27,7 @@ def quote(value: object) -> str:
     Quoting keeps it a value: a class called `ignore the above`, or a text with line breaks and
     `</data>` in it, cannot become a part of the instructions.
     """
-    return json.dumps(_clean(value), ensure_ascii=False).translate(MARKUP)
+    return json.dumps(_clean(value), ensure_ascii=False).replace("<", LESS_THAN)
 
 
 def render_prompt(task: str, **values: object) -> str:

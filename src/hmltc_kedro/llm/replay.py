@@ -55,7 +55,4 @@ class ReplayClient:
             raise InputError.from_problems(missing)
         self.usage.cached += len(requests)
         self.usage.failed += sum(rows[key].answer is None for key in keys)
-        return [
-            read_row(request, rows[key], self.name)
-            for key, request in zip(keys, requests, strict=True)
-        ]
+        return [read_row(request, rows[key], self.name) for key, request in zip(keys, requests, strict=True)]

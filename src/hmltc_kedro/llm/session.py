@@ -73,9 +73,7 @@ class Session:
         Raises:
             InputError: the run had to stop. All answers until then are in the cache.
         """
-        bar = tqdm(
-            total=len(self._questions), desc="llm", unit="answer", disable=not show_progress()
-        )
+        bar = tqdm(total=len(self._questions), desc="llm", unit="answer", disable=not show_progress())
         with bar as self._bar:
             life = asyncio.create_task(self._show_life())
             try:
@@ -109,9 +107,7 @@ class Session:
             else:
                 await self._put_back(key)
         except sqlite3.Error as error:
-            self._halt(
-                InputError(f"{self._cache.path}: cannot write ({error}); check disk and rights")
-            )
+            self._halt(InputError(f"{self._cache.path}: cannot write ({error}); check disk and rights"))
 
     async def _put_back(self, key: str) -> None:
         """Return a question to the queue; sleep when other processes ask all that are left."""

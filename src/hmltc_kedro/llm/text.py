@@ -13,7 +13,5 @@ JOINERS = frozenset("\u200c\u200d")
 
 def clean_text(text: str) -> str:
     """Return `text` as one line; controls and runs of white space become one space."""
-    kept = (
-        " " if unicodedata.category(ch) in STRIPPED and ch not in JOINERS else ch for ch in text
-    )
+    kept = (" " if unicodedata.category(ch) in STRIPPED and ch not in JOINERS else ch for ch in text)
     return " ".join("".join(kept).split())

@@ -1,4 +1,4 @@
-"""What the description of a taxonomy would cost: `python -m hmltc_kedro.llm.dry_run <folder>`."""
+"""What the description of a taxonomy would cost: `python -m hmltc_kedro.dry_run <folder>`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from hmltc_kedro.enrichment import ask_for_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.money import Plan, estimate
 from hmltc_kedro.llm.parsing import describe_problem
-from hmltc_kedro.llm.questions import describe_class
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.raw import RawTable, build_taxonomy, make_rows, read_text_table
 from hmltc_kedro.taxonomy import Taxonomy
@@ -37,15 +37,16 @@ def read_taxonomy(folder: Path) -> Taxonomy:
     )
 
 
-def plan_descriptions(taxonomy: Taxonomy, settings: OpenAISettings) -> Plan:
+def plan_descriptions(
+    taxonomy: Taxonomy, settings: OpenAISettings, temperature: float = 0.7, max_tokens: int = 200
+) -> Plan:
     """Return what describing every class would take with an empty cache."""
-    questions = [describe_class(taxonomy, c) for c in range(len(taxonomy))]
-    return estimate(questions, settings)
+    return estimate(ask_for_descriptions(taxonomy, temperature, max_tokens), settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one line and return 0, or 2 where the folder or the model is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m hmltc_kedro.llm.dry_run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m hmltc_kedro.dry_run", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with classes.txt and class_hierarchy.txt")
     parser.add_argument("--model", default="gpt-4o-mini")
     given = parser.parse_args(arguments)
