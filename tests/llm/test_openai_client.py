@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, serve
+from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, prompt_of, serve
 
 from hmltc_kedro.enrichment import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.errors import InputError
