@@ -73,6 +73,17 @@ def write_template_description(taxonomy: Taxonomy, c: int) -> str:
     return ", ".join(parts)
 
 
+def complete_keywords(taxonomy: Taxonomy, answers: Sequence[ChatAnswer], count: int) -> Taxonomy:
+    """Return the taxonomy with up to `count` keywords for each class that an answer is about."""
+    return taxonomy.with_keywords(
+        {
+            answer.request.class_id: list(dict.fromkeys(answer.value.keywords))[:count]
+            for answer in answers
+            if isinstance(answer.value, ClassKeywords)
+        }
+    )
+
+
 def collect_descriptions(taxonomy: Taxonomy, answers: Sequence[ChatAnswer]) -> pd.DataFrame:
     """Return class_id, name, description, source, prompt_sha, error: a template where there is no answer."""
     rows = []

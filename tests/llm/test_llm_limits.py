@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.limits import Pacer, back_off, parse_retry_after
-from hmltc_kedro.llm.money import Budget, Usage
+from hmltc_kedro.llm.money import Budget
+from hmltc_kedro.llm.usage import Usage
 
 
 @given(

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from hmltc_kedro import dry_run
 from hmltc_kedro.llm import tokens
 from hmltc_kedro.llm.cache import request_key
-from hmltc_kedro.llm.money import Usage, estimate, format_cost
+from hmltc_kedro.llm.money import estimate
 from hmltc_kedro.llm.settings import OpenAISettings, Price
+from hmltc_kedro.llm.usage import Usage, format_cost
 
 AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
 SAMPLE = Path(__file__).parents[2] / "data" / "01_raw" / "sample"

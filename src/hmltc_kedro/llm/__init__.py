@@ -8,10 +8,11 @@ from hmltc_kedro.llm.client import (
     RecordedClient,
     TemplateClient,
 )
-from hmltc_kedro.llm.money import Plan, Usage
+from hmltc_kedro.llm.money import Plan
 from hmltc_kedro.llm.openai_client import OpenAIClient
 from hmltc_kedro.llm.replay import ReplayClient
 from hmltc_kedro.llm.settings import OpenAISettings
+from hmltc_kedro.llm.usage import Usage
 
 __all__ = [
     "ChatAnswer",

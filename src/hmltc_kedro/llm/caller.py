@@ -13,10 +13,11 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure, Verdict, judge_error
 from hmltc_kedro.llm.limits import Pacer, back_off
-from hmltc_kedro.llm.money import Budget, Usage, price_tokens
+from hmltc_kedro.llm.money import Budget, price_tokens
 from hmltc_kedro.llm.parsing import UnfitAnswer, parse_answer
 from hmltc_kedro.llm.settings import Mode, OpenAISettings
 from hmltc_kedro.llm.tokens import OVERHEAD, answer_schema, bound_tokens, count_input, count_tokens
+from hmltc_kedro.llm.usage import Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

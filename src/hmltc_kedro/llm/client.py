@@ -16,6 +16,7 @@ from typing import Protocol
 from pydantic import BaseModel, ValidationError
 
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class ChatClient(Protocol):
     """Whatever answers questions. `name` is the `source` of what is made from its answers."""
 
     name: str
+    usage: Usage
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return one answer a request, in the order of the requests."""
@@ -67,8 +69,13 @@ class TemplateClient:
 
     name = "template"
 
+    def __init__(self) -> None:
+        """Start with nothing used."""
+        self.usage = Usage(cost=0.0)
+
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return an answer without a value for each request."""
+        self.usage.failed += len(requests)
         return [ChatAnswer(request, None, self.name, "no language model is configured") for request in requests]
 
 
@@ -91,6 +98,7 @@ class RecordedClient:
             InputError: a line that is not such an object, with its number.
         """
         self.path = Path(path)
+        self.usage = Usage(cost=0.0)
         self._answers: dict[tuple[str, str], object] = {}
         if not self.path.is_file():
             return
@@ -108,7 +116,11 @@ class RecordedClient:
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return the recorded answers."""
-        return [self._answer(request) for request in requests]
+        answers = [self._answer(request) for request in requests]
+        failed = sum(answer.value is None for answer in answers)
+        self.usage.failed += failed
+        self.usage.cached += len(answers) - failed
+        return answers
 
     def _answer(self, request: ChatRequest) -> ChatAnswer:
         raw = self._answers.get((request.task, request.class_id))

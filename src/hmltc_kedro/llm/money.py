@@ -12,44 +12,12 @@ from hmltc_kedro.llm.cache import request_key
 from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.settings import OpenAISettings, Price
 from hmltc_kedro.llm.tokens import count_input, load_tokenizer
+from hmltc_kedro.llm.usage import Usage, format_cost
 
 
 def price_tokens(price: Price, input_tokens: int, output_tokens: int) -> float:
     """Return US dollars."""
     return (price.input * input_tokens + price.output * output_tokens) / 1_000_000
-
-
-@dataclass
-class Usage:
-    """What a client has used since it was made.
-
-    Attributes:
-        calls: completions received, those included that were asked again because they did not fit.
-        cached: questions answered from the cache.
-        failed: questions set aside without an answer.
-        retries: tries that brought no completion and were repeated.
-        input_tokens: as reported by the server.
-        output_tokens: as reported by the server.
-        seconds: time spent in `ask`.
-        cost: US dollars; None where the model's price is not known.
-    """
-
-    calls: int = 0
-    cached: int = 0
-    failed: int = 0
-    retries: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    seconds: float = 0.0
-    cost: float | None = None
-
-    def __str__(self) -> str:
-        """Say it in one line."""
-        return (
-            f"{self.calls:,} calls, {self.cached:,} cached, {self.failed:,} set aside; "
-            f"{self.input_tokens:,} input and {self.output_tokens:,} output tokens; "
-            f"{format_cost(self.cost)}; {self.seconds:,.0f} s"
-        )
 
 
 @dataclass(frozen=True)
@@ -107,13 +75,6 @@ def estimate(requests: Iterable[ChatRequest], settings: OpenAISettings, cached: 
         cost=price_tokens(price, input_tokens, output_tokens) if price else None,
         exact=load_tokenizer(settings.model) is not None,
     )
-
-
-def format_cost(cost: float | None) -> str:
-    """Return a sum for people; small ones with the digits that matter."""
-    if cost is None:
-        return "price unknown"
-    return f"${cost:.2f}" if cost >= 1 or cost == 0 else f"${cost:.4f}"
 
 
 class Budget:

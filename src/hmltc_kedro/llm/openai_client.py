@@ -17,10 +17,11 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
 from hmltc_kedro.llm.caller import Caller, Structured
 from hmltc_kedro.llm.client import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.money import Plan, Usage, estimate
+from hmltc_kedro.llm.money import Plan, estimate
 from hmltc_kedro.llm.session import Session
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.llm.text import clean_text
+from hmltc_kedro.llm.usage import Usage
 
 logger = logging.getLogger(__name__)
 

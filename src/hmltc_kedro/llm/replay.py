@@ -8,9 +8,9 @@ from pathlib import Path
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import find_answers, request_key
 from hmltc_kedro.llm.client import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.money import Usage
 from hmltc_kedro.llm.openai_client import read_row
 from hmltc_kedro.llm.settings import OpenAISettings
+from hmltc_kedro.llm.usage import Usage
 
 
 class ReplayClient:

@@ -17,8 +17,8 @@ from hmltc_kedro.llm.cache import LEASE, AnswerCache, Claim, StoredAnswer, now
 from hmltc_kedro.llm.caller import Abandoned, Caller, Receipt, SetAside
 from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure
-from hmltc_kedro.llm.money import Usage, format_cost
 from hmltc_kedro.llm.settings import OpenAISettings
+from hmltc_kedro.llm.usage import Usage, format_cost
 
 POLL = 0.25
 """Seconds between two looks at answers another process is asking for."""
