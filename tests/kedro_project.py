@@ -82,7 +82,9 @@ class Project:
         if self._server is None:
             command = [sys.executable, str(REPOSITORY / "tests" / "kedro_server.py")]
             pipe = subprocess.PIPE
-            self._server = subprocess.Popen(command, cwd=self.folder, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True)
+            self._server = subprocess.Popen(
+                command, cwd=self.folder, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True
+            )
         out, err = self.folder / "out.txt", self.folder / "err.txt"
         request = {"folder": str(self.folder), "arguments": arguments, "out": str(out), "err": str(err)}
         assert self._server.stdin is not None and self._server.stdout is not None

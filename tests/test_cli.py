@@ -9,12 +9,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro_project import REPOSITORY, Finished, Project
 
 from hmltc_kedro.pipeline_registry import STAGES
+from kedro_project import REPOSITORY, Finished, Project
 
 SCORER = REPOSITORY.parent / "shared" / "tools" / "score.py"
-QUICK = "train.head.epochs=1,train.fine_tuning.epochs=1,train.fine_tuning.trainable_layers=0.1,augment.reviews_per_class=1"
+QUICK = (
+    "train.head.epochs=1,train.fine_tuning.epochs=1,train.fine_tuning.trainable_layers=0.1,augment.reviews_per_class=1"
+)
 """Parameters that make a run of base or paper short; unlike the environment `test` it fine-tunes."""
 
 
@@ -180,7 +182,9 @@ def test_infer_alone_labels_new_documents(project: Project, first_run: Finished)
     new = project.add_dataset("unseen")
     for layer in ("02_intermediate", "06_models"):
         shutil.copytree(project.folder / "data" / layer / "sample", project.folder / "data" / layer / "unseen")
-    (new / "test/test_corpus.txt").write_text("a\tWhistling kettle 2 l, boils fast\nb\tCat toy with feathers\n", "utf-8")
+    (new / "test/test_corpus.txt").write_text(
+        "a\tWhistling kettle 2 l, boils fast\nb\tCat toy with feathers\n", "utf-8"
+    )
     project.run("--env=test", "--params=dataset=unseen", "--pipeline=infer")
     folder = project.folder / "data/07_model_output/unseen/test"
     assert list(pd.read_parquet(folder / "predictions.parquet")["doc_id"]) == ["a", "b"]

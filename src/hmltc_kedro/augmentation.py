@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
 from hmltc_kedro.llm.examples import distinct_texts
 from hmltc_kedro.llm.prompts import render_prompt
@@ -109,6 +110,8 @@ def build_examples(
     """Return split, doc_id, text, class_ids, weight: kept silver documents, then synthetic ones."""
     silver = documents.merge(silver_labels[silver_labels["kept"]], on=["split", "doc_id"], validate="one_to_one")
     weight = weigh_by_confidence(silver["confidence"]) if confidence_weights else 1.0
+    if silver.empty and synthetic_documents.empty:
+        raise InputError("no silver label is kept and there is no synthetic document; lower pseudo_label.gap_quantile")
     columns = ["split", "doc_id", "text", "class_ids", "weight"]
     parts = [silver.assign(weight=weight), synthetic_documents.assign(weight=synthetic_weight)]
     return pd.concat([part[columns] for part in parts if len(part)], ignore_index=True)

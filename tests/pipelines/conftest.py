@@ -10,11 +10,11 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
-from kedro_project import REPOSITORY
 
 from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
 from hmltc_kedro.raw import RawTable, make_rows
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from kedro_project import REPOSITORY
 
 TEXTS = {
     "train": [

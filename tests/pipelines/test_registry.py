@@ -83,9 +83,9 @@ def test_data_flows_forward_through_the_stages() -> None:
 
 def test_every_entry_is_in_the_catalog_with_a_layer(parameters: dict[str, Any]) -> None:
     from kedro.config import OmegaConfigLoader
-    from kedro_project import REPOSITORY
 
     from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+    from kedro_project import REPOSITORY
 
     loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", runtime_params={}, **CONFIG_LOADER_ARGS)
     catalog = loader["catalog"]

@@ -102,13 +102,13 @@ class RecordedClient:
         self._answers: dict[tuple[str, str], object] = {}
         if not self.path.is_file():
             return
-        with self.path.open(encoding="utf-8") as lines:
+        with self.path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     if line.strip():
                         row = json.loads(line)
                         self._answers[row["task"], str(row["class_id"])] = row["answer"]
-                except (json.JSONDecodeError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError) as error:  # bad JSON and bad UTF-8 are ValueErrors
                     raise InputError(
                         f"{self.path}:{number}: not a recorded answer ({error}); "
                         'write {"task": ..., "class_id": ..., "answer": {...}}'
