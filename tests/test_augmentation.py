@@ -45,7 +45,7 @@ def test_path_to_a_root_is_the_root(diamond: Taxonomy) -> None:
 def test_question_holds_path_description_keywords_siblings_and_examples(diamond: Taxonomy) -> None:
     descriptions = [f"description {c}" for c in range(7)]
     (request,) = ask_for_reviews(
-        diamond, [[0, 3, 4]], descriptions, ["Nice.\n2nd"], count=5, temperature=0.8, max_tokens=77
+        diamond, [[0, 3, 4]], descriptions, [["Nice.\n2nd"]], count=5, temperature=0.8, max_tokens=77
     )
     assert (request.task, request.class_id, request.schema) == ("write_reviews", "be", ClassReviews)
     assert (request.temperature, request.max_tokens) == (0.8, 77)
@@ -55,7 +55,7 @@ def test_question_holds_path_description_keywords_siblings_and_examples(diamond:
         'description: "description 4"',
         'keywords: ["cushion"]',
         'siblings (the texts must not fit these): ["cat toys"]',
-        'texts of the collection, for style and length only: ["Nice.\\n2nd"]',
+        'texts of the collection, for style and length only: ["Nice. 2nd"]',
     ):
         assert line in request.prompt.split("\n")
     assert "Write 5 texts about 5 different things" in request.prompt
@@ -71,7 +71,7 @@ def test_reviews_become_documents_with_the_whole_path(diamond: Taxonomy) -> None
         "split": ["synthetic"] * 3,
         "doc_id": ["be-0", "be-1", "ga-0"],
         "text": ["it 's soft .", "too small !", "green ."],
-        "raw_text": ["It's soft.", "Too  small!", "Green."],
+        "raw_text": ["It's soft.", "Too small!", "Green."],
         "class_ids": [["an", "ca", "be"], ["an", "ca", "be"], ["ga"]],
         "source": ["model"] * 3,
     }
@@ -82,9 +82,9 @@ def test_without_rules_reviews_keep_their_style(diamond: Taxonomy) -> None:
     assert frame["text"].tolist() == ["It's Green."]
 
 
-def test_repeats_blanks_and_the_surplus_are_left_out(diamond: Taxonomy) -> None:
-    answer = make_answer("ga", "one", " ", "one", "two", "three")
-    frame = collect_reviews(diamond, [[1]], [answer], None, count=3)
+def test_repeats_and_the_surplus_are_left_out(diamond: Taxonomy) -> None:
+    answer = make_answer("ga", "one", "One!", "two", "?!", "three")
+    frame = collect_reviews(diamond, [[1]], [answer], None, count=2)
     assert frame["text"].tolist() == ["one", "two"]
     assert frame["doc_id"].is_unique
 

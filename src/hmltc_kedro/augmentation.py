@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
+from hmltc_kedro.llm.examples import distinct_texts
 from hmltc_kedro.llm.prompts import render_prompt
 from hmltc_kedro.llm.schemas import ClassReviews
 from hmltc_kedro.style import StyleRules, calibrate_style
@@ -33,13 +35,13 @@ def ask_for_reviews(
     taxonomy: Taxonomy,
     paths: Sequence[list[int]],
     descriptions: Sequence[str],
-    examples: Sequence[str],
+    examples: Sequence[Sequence[str]],
     *,
     count: int,
     temperature: float,
     max_tokens: int,
 ) -> list[ChatRequest]:
-    """Return one question a path: `count` texts about its last class, in the style of `examples`."""
+    """Return one question a path: `count` texts about its last class, in the style of its examples."""
     name = taxonomy.spoken_name
     return [
         ChatRequest(
@@ -52,14 +54,14 @@ def ask_for_reviews(
                 description=descriptions[path[-1]],
                 keywords=list(taxonomy.keywords[path[-1]]),
                 siblings=[name(s) for s in taxonomy.siblings[path[-1]]],
-                examples=list(examples),
+                examples=list(shown),
                 count=count,
             ),
             schema=ClassReviews,
             temperature=temperature,
             max_tokens=max_tokens,
         )
-        for path in paths
+        for path, shown in zip(paths, examples, strict=True)
     ]
 
 
@@ -84,7 +86,7 @@ def collect_reviews(
         reviews = answer.value.reviews if isinstance(answer.value, ClassReviews) else []
         reviews = [review for review in reviews if review.strip()]
         class_ids = [taxonomy.class_ids[c] for c in path]
-        for number, review in enumerate(dict.fromkeys(reviews[:count])):
+        for number, review in enumerate(distinct_texts(reviews)[:count]):
             text = calibrate_style(review, rules) if rules else " ".join(review.split())
             rows.append(("synthetic", f"{class_ids[-1]}-{number}", text, review, class_ids, answer.source))
     columns = ["split", "doc_id", "text", "raw_text", "class_ids", "source"]
@@ -108,6 +110,8 @@ def build_examples(
     """Return split, doc_id, text, class_ids, weight: kept silver documents, then synthetic ones."""
     silver = documents.merge(silver_labels[silver_labels["kept"]], on=["split", "doc_id"], validate="one_to_one")
     weight = weigh_by_confidence(silver["confidence"]) if confidence_weights else 1.0
+    if silver.empty and synthetic_documents.empty:
+        raise InputError("no silver label is kept and there is no synthetic document; lower pseudo_label.gap_quantile")
     columns = ["split", "doc_id", "text", "class_ids", "weight"]
     parts = [silver.assign(weight=weight), synthetic_documents.assign(weight=synthetic_weight)]
     return pd.concat([part[columns] for part in parts if len(part)], ignore_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +23,9 @@ class ProjectHooks:
     """Check the inputs before a run; say what is done during it and what came out after it."""
 
     def __init__(self) -> None:
-        """Begin with no node run."""
+        """Begin with no node run and nothing used."""
         self._ran: set[str] = set()
+        self._used_before: Usage | None = None
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -49,6 +52,7 @@ class ProjectHooks:
         ]
         if missing:
             raise InputError("\n".join(missing))
+        self._used_before = replace(catalog.load("llm").usage) if "llm" in pipeline.inputs() else None
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -62,6 +66,10 @@ class ProjectHooks:
         ran = [node for node in pipeline.nodes if node.name in self._ran]
         written = [name for node in ran for name in node.outputs]
         blocks = [_summarise(catalog.load("metrics"))] if "metrics" in written else []
+        if self._used_before is not None:
+            catalog.save("llm_usage", _report_llm(written, catalog, self._used_before))
+            blocks.append(_summarise_llm(catalog.load("llm_usage")))
+            written.append("llm_usage")
         blocks.append(_list_files(written, catalog))
         if left := [node.name for node in pipeline.nodes if node not in ran]:
             blocks.append([f"Left alone, their outputs exist: {', '.join(left)}"])
@@ -106,6 +114,33 @@ def _summarise(metrics: dict[str, Any]) -> list[str]:
         f"  {'precision at 1, at 3':45} {metrics['precision_at_1']:.4f}, {metrics['precision_at_3']:.4f}",
         f"  {'path-consistent label sets':45} {metrics['path_consistency']:.2%}",
     ]
+
+
+def _report_llm(written: list[str], catalog: DataCatalog, before: Usage) -> dict[str, Any]:
+    """Return what the run took from the language model, and the classes it had no answer for."""
+    llm = catalog.load("llm")
+    report: dict[str, Any] = {"client": type(llm).__name__, "model": llm.name, **asdict(llm.usage - before)}
+    if "class_descriptions" in written:
+        frame = catalog.load("class_descriptions")
+        fallen = frame[frame["source"] == "template"]
+        report["template_descriptions"] = fallen[["class_id", "name", "error"]].to_dict("records")
+    if "synthetic_documents" in written:
+        fed = {path[-1] for path in catalog.load("synthetic_documents")["class_ids"]}
+        starved = catalog.load("starved_classes")["class_id"]
+        report["starved_without_synthetic_documents"] = [i for i in starved if i not in fed]
+    return report
+
+
+def _summarise_llm(report: dict[str, Any]) -> list[str]:
+    names = {field.name for field in fields(Usage)}
+    usage = Usage(**{key: value for key, value in report.items() if key in names})
+    lines = [f"Language model: {report['model']}", f"  {usage}"]
+    for key, text in (
+        ("template_descriptions", "classes described by the template"),
+        ("starved_without_synthetic_documents", "starved classes without synthetic documents"),
+    ):
+        lines += [f"  {len(report[key])} {text}"] if report.get(key) else []
+    return lines
 
 
 def _score_line(name: str, metrics: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -334,6 +334,13 @@ class Taxonomy:
                 "level": self.levels,
                 "path": list(self.labels),
             }
+        )
+
+    def with_keywords(self, keywords: Mapping[str, Sequence[str]]) -> Taxonomy:
+        """Return the same graph with other keywords, by class id; a class not named keeps its own."""
+        return replace(
+            self,
+            keywords=tuple(tuple(keywords.get(i, own)) for i, own in zip(self.class_ids, self.keywords, strict=True)),
         )
 
     @classmethod

@@ -40,19 +40,19 @@ def test_encoder_is_read_only() -> None:
 
 @pytest.mark.parametrize(("client", "kind"), [("recorded", RecordedClient), ("template", TemplateClient)])
 def test_llm_loads_the_client_of_its_name(client: str, kind: type, tmp_path: Path) -> None:
-    dataset = LLMDataset(client=client, recordings=str(tmp_path / "none.jsonl"))
+    dataset = LLMDataset(client=client, recordings=str(tmp_path / "none.jsonl"), cache="x")
     assert isinstance(dataset.load(), kind)
     assert dataset.exists()
 
 
 def test_llm_refuses_an_unknown_client() -> None:
     with pytest.raises(DatasetError, match="there is no client 'oracle'"):
-        LLMDataset(client="oracle", recordings="x")
+        LLMDataset(client="oracle", recordings="x", cache="x")
 
 
 def test_llm_is_read_only() -> None:
     with pytest.raises(DatasetError, match="the language model is read-only"):
-        LLMDataset(client="template", recordings="x").save("anything")
+        LLMDataset(client="template", recordings="x", cache="x").save("anything")
 
 
 # ---------------------------------------------------------------------- classifier

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from functools import lru_cache
+from typing import Any, Literal, get_args
 
 from kedro.io import AbstractDataset, DatasetError
+from pydantic import SecretStr, ValidationError
 
-from hmltc_kedro.llm import ChatClient, RecordedClient, TemplateClient
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm import (
+    ChatClient,
+    OpenAIClient,
+    OpenAISettings,
+    RecordedClient,
+    ReplayClient,
+    TemplateClient,
+)
+
+ClientName = Literal["openai", "recorded", "replay", "template"]
 
 
 class LLMDataset(AbstractDataset[None, ChatClient]):
-    """A resource: `load()` gives a chat client.
+    """A resource: `load()` gives a chat client, the same object for the same settings.
+
+    One object a process, because what a client has used, and what it may still spend, belongs to the run and not to
+    the node that asks.
 
     Args:
-        client: `recorded` (answers from a file) or `template` (no answers: every stage uses its fall-back).
-        recordings: file of the recorded client; it may be missing.
+        client: `openai` (that API, or any server that speaks it), `recorded` (answers from a file), `replay` (the
+            exact answers of an earlier run) or `template` (no answers: every stage uses its fall-back).
+        recordings: file of the client `recorded`; it may be missing.
+        cache: file of the answers that `openai` writes and `replay` reads.
+        settings: of `openai` and `replay`, see `hmltc_kedro.llm.OpenAISettings`.
+        credentials: `{api_key: ...}` for `openai`.
         metadata: for Kedro-Viz.
     """
 
     def __init__(
         self,
         *,
-        client: Literal["recorded", "template"],
+        client: ClientName,
         recordings: str,
+        cache: str,
+        settings: dict[str, Any] | None = None,
+        credentials: dict[str, str | None] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Remember the settings.
@@ -30,15 +53,24 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         Raises:
             DatasetError: an unknown client.
         """
-        if client not in ("recorded", "template"):
-            raise DatasetError(f"llm: there is no client {client!r}; use recorded or template")
+        if client not in get_args(ClientName):
+            raise DatasetError(f"llm: there is no client {client!r}; use one of {', '.join(get_args(ClientName))}")
         self._client = client
         self._recordings = recordings
+        self._cache = cache
+        self._settings = settings or {}
+        self._key = SecretStr((credentials or {}).get("api_key") or "")
         self.metadata = metadata
 
     def load(self) -> ChatClient:
-        """Return the client."""
-        return RecordedClient(self._recordings) if self._client == "recorded" else TemplateClient()
+        """Return the client.
+
+        Raises:
+            InputError: a setting that is unknown or out of range.
+        """
+        return _open_client(
+            self._client, self._recordings, self._cache, json.dumps(self._settings, sort_keys=True), self._key
+        )
 
     def save(self, data: None) -> None:
         """Refuse: the client is a resource."""
@@ -48,4 +80,19 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"client": self._client, "recordings": self._recordings}
+        """Say what answers; the credentials stay out."""
+        source = {"recorded": self._recordings, "template": None}.get(self._client, self._cache)
+        return {"client": self._client, "answers": source, "model": self._settings.get("model")}
+
+
+@lru_cache(maxsize=4)
+def _open_client(client: ClientName, recordings: str, cache: str, settings: str, key: SecretStr) -> ChatClient:
+    if client == "template":
+        return TemplateClient()
+    if client == "recorded":
+        return RecordedClient(recordings)
+    try:
+        parsed = OpenAISettings.model_validate_json(settings)
+    except ValidationError as error:
+        raise InputError(f"catalog entry `llm`, settings: {error}") from error
+    return ReplayClient(parsed, cache) if client == "replay" else OpenAIClient(parsed, cache, key)

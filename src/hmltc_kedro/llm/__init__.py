@@ -1,5 +1,6 @@
 """The language model layer: what is asked, who answers, and what an answer must look like."""
 
+from hmltc_kedro.llm.cache import read_answers
 from hmltc_kedro.llm.client import (
     ChatAnswer,
     ChatClient,
@@ -7,5 +8,22 @@ from hmltc_kedro.llm.client import (
     RecordedClient,
     TemplateClient,
 )
+from hmltc_kedro.llm.money import Plan
+from hmltc_kedro.llm.openai_client import OpenAIClient
+from hmltc_kedro.llm.replay import ReplayClient
+from hmltc_kedro.llm.settings import OpenAISettings
+from hmltc_kedro.llm.usage import Usage
 
-__all__ = ["ChatAnswer", "ChatClient", "ChatRequest", "RecordedClient", "TemplateClient"]
+__all__ = [
+    "ChatAnswer",
+    "ChatClient",
+    "ChatRequest",
+    "OpenAIClient",
+    "OpenAISettings",
+    "Plan",
+    "RecordedClient",
+    "ReplayClient",
+    "TemplateClient",
+    "Usage",
+    "read_answers",
+]

@@ -1,7 +1,8 @@
 """Chat clients: one question a class, one checked answer each.
 
-A client never raises for a single question that cannot be answered; it returns an answer without a value and
-with the reason, and the stage falls back (a template description, no synthetic review) and counts it.
+A client never raises for a single question that cannot be answered; it returns an answer without a
+value and with the reason, and the stage falls back (a template description, no synthetic review)
+and counts it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Protocol
 from pydantic import BaseModel, ValidationError
 
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class ChatRequest:
         schema: the model an answer is checked against.
         temperature: sampling temperature.
         max_tokens: bound on the answer's length.
+        sample: number of a repeated question; another number is another question, with an answer of
+            its own.
     """
 
     task: str
@@ -36,6 +40,7 @@ class ChatRequest:
     schema: type[BaseModel]
     temperature: float = 0.7
     max_tokens: int = 200
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,10 @@ class ChatAnswer:
 
 
 class ChatClient(Protocol):
-    """Whatever answers questions. `name` goes into the `source` column of what was made from an answer."""
+    """Whatever answers questions. `name` is the `source` of what is made from its answers."""
 
     name: str
+    usage: Usage
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return one answer a request, in the order of the requests."""
@@ -59,20 +65,25 @@ class ChatClient(Protocol):
 
 
 class TemplateClient:
-    """Answers nothing, so that every stage uses its fall-back: the chain without any language model."""
+    """Answers nothing, so that every stage falls back: the chain without a language model."""
 
     name = "template"
 
+    def __init__(self) -> None:
+        """Start with nothing used."""
+        self.usage = Usage(cost=0.0)
+
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return an answer without a value for each request."""
+        self.usage.failed += len(requests)
         return [ChatAnswer(request, None, self.name, "no language model is configured") for request in requests]
 
 
 class RecordedClient:
-    """Answers from a file of earlier answers, looked up by (task, class id) whatever the prompt says.
+    """Answers from a file of earlier answers, by (task, class id), whatever the prompt says.
 
-    The file has one JSON object a line: `{"task": ..., "class_id": ..., "answer": {...}}`. A dataset without such
-    a file, or a class that is not in it, is answered without a value.
+    The file has one JSON object a line: `{"task": ..., "class_id": ..., "answer": {...}}`. A
+    dataset without such a file, or a class that is not in it, is answered without a value.
 
     Args:
         path: the file; it may be missing.
@@ -87,16 +98,17 @@ class RecordedClient:
             InputError: a line that is not such an object, with its number.
         """
         self.path = Path(path)
+        self.usage = Usage(cost=0.0)
         self._answers: dict[tuple[str, str], object] = {}
         if not self.path.is_file():
             return
-        with self.path.open(encoding="utf-8") as lines:
+        with self.path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     if line.strip():
                         row = json.loads(line)
                         self._answers[row["task"], str(row["class_id"])] = row["answer"]
-                except (json.JSONDecodeError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError) as error:  # bad JSON and bad UTF-8 are ValueErrors
                     raise InputError(
                         f"{self.path}:{number}: not a recorded answer ({error}); "
                         'write {"task": ..., "class_id": ..., "answer": {...}}'
@@ -104,7 +116,11 @@ class RecordedClient:
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return the recorded answers."""
-        return [self._answer(request) for request in requests]
+        answers = [self._answer(request) for request in requests]
+        failed = sum(answer.value is None for answer in answers)
+        self.usage.failed += failed
+        self.usage.cached += len(answers) - failed
+        return answers
 
     def _answer(self, request: ChatRequest) -> ChatAnswer:
         raw = self._answers.get((request.task, request.class_id))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from string import Template
+
+from hmltc_kedro.llm.text import clean_text
+
+LESS_THAN = "\\u003c"
+"""JSON's own spelling of `<`: it parses to the same value, and no text can write `</data>` with it."""
 
 
 @cache
@@ -17,16 +22,25 @@ def load_prompt(task: str) -> Template:
 
 
 def quote(value: object) -> str:
-    """Return outside text (names, keywords, documents) as one line of JSON without control characters.
+    """Return outside text (names, documents) as one line of JSON without control characters.
 
-    Quoting keeps it a value: a class called `ignore the above` or a text with line breaks and delimiters in it
-    cannot become a part of the instructions.
+    Quoting keeps it a value: a class called `ignore the above`, or a text with line breaks and
+    `</data>` in it, cannot become a part of the instructions.
     """
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(ch if unicodedata.category(ch) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else " " for ch in text)
+    return json.dumps(_clean(value), ensure_ascii=False).replace("<", LESS_THAN)
 
 
 def render_prompt(task: str, **values: object) -> str:
     """Return the prompt of `task` with each value quoted; plain integers stand as they are."""
     quoted = {k: str(v) if isinstance(v, int) else quote(v) for k, v in values.items()}
     return load_prompt(task).substitute(quoted)
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_text(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value

@@ -203,10 +203,15 @@ def predictions_to_frame(decoded: DecodedPaths, taxonomy: Taxonomy) -> pd.DataFr
 
 
 def _replace_directory(new: Path, target: Path) -> None:
-    """Move `new` to `target`; an old directory is moved aside first and removed last."""
+    """Move `new` to `target`; an old directory is moved aside first, back on failure, and removed last."""
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         os.replace(target, old)
-    os.replace(new, target)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
     shutil.rmtree(old, ignore_errors=True)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from hmltc_kedro import augmentation, silver
 from hmltc_kedro.llm import ChatClient
+from hmltc_kedro.llm.examples import draw_examples, draw_pool
 from hmltc_kedro.pipelines.augment.params import AugmentParams
 from hmltc_kedro.style import StyleRules, measure_style
 from hmltc_kedro.taxonomy import Taxonomy
@@ -13,7 +14,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 logger = logging.getLogger(__name__)
 
 STYLE_SAMPLE = 2000
-"""Documents that the corpus' style is measured on."""
+"""Documents that the corpus' style is measured on, and that style examples are drawn from."""
 
 
 def write_synthetic_documents(
@@ -30,19 +31,18 @@ def write_synthetic_documents(
     counts = silver.count_silver_labels(silver_labels, taxonomy)
     starved = list(starved_classes["class_id"]) if params.reviews_per_class else []
     paths = [augmentation.choose_path(taxonomy, taxonomy.index[i], counts) for i in starved]
-    sample = list(documents["text"].sample(min(STYLE_SAMPLE, len(documents)), random_state=seed))
+    pool = draw_pool(documents["text"], STYLE_SAMPLE, seed)
     requests = augmentation.ask_for_reviews(
         taxonomy,
         paths,
         list(class_descriptions["description"]),
-        sample[: params.style_examples],
+        [draw_examples(pool, taxonomy.class_ids[path[-1]], params.style_examples, seed) for path in paths],
         count=params.reviews_per_class,
         temperature=params.temperature,
         max_tokens=params.max_tokens,
     )
-    reviews = augmentation.collect_reviews(
-        taxonomy, paths, llm.ask(requests), _choose_rules(params, sample), params.reviews_per_class
-    )
+    rules = _choose_rules(params, pool)
+    reviews = augmentation.collect_reviews(taxonomy, paths, llm.ask(requests), rules, params.reviews_per_class)
     logger.info("%d synthetic documents for %d starved classes", len(reviews), len(paths))
     return reviews
 

@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "starved_classes",
                     "silver_labels",
-                    "taxonomy",
+                    "enriched_taxonomy",
                     "class_descriptions",
                     "documents",
                     "llm",

@@ -15,6 +15,17 @@ from hmltc_kedro.tensors import TensorTable
 logger = logging.getLogger(__name__)
 
 
+def complete_keywords(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) -> Taxonomy:
+    """Ask the language model for keywords of the classes that have none."""
+    if not params.keywords:
+        return taxonomy
+    requests = enrichment.ask_for_keywords(taxonomy, params.keywords, params.temperature, params.max_tokens)
+    completed = enrichment.complete_keywords(taxonomy, llm.ask(requests), params.keywords)
+    without = sum(not words for words in completed.keywords)
+    logger.info("Keywords: %d classes had none, %d still have none", len(requests), without)
+    return completed
+
+
 def describe_classes(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) -> pd.DataFrame:
     """Ask the language model for one sharp sentence a class; fall back to a template."""
     requests = enrichment.ask_for_descriptions(taxonomy, params.temperature, params.max_tokens)

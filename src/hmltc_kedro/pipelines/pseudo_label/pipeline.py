@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
                     "document_embeddings",
                     "class_embeddings",
                     "class_descriptions",
-                    "taxonomy",
+                    "enriched_taxonomy",
                     "params:pseudo_label",
                 ],
                 outputs="candidate_scores",

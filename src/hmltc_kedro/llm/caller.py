@@ -1,0 +1,317 @@
+"""One question to an OpenAI-compatible server, seen through to a checked answer or a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm.client import ChatRequest
+from hmltc_kedro.llm.failures import Failure, Verdict, judge_error
+from hmltc_kedro.llm.limits import Pacer, back_off
+from hmltc_kedro.llm.money import Budget, price_tokens
+from hmltc_kedro.llm.parsing import UnfitAnswer, parse_answer
+from hmltc_kedro.llm.settings import Mode, OpenAISettings
+from hmltc_kedro.llm.tokens import OVERHEAD, answer_schema, bound_tokens, count_input, count_tokens
+from hmltc_kedro.llm.usage import Usage
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+Message = dict[str, str]
+
+MODES: tuple[Mode, ...] = ("json_schema", "json_object", "text")
+
+FIRST_TRIES = 2
+"""Retries over a broken connection before the server was ever heard: a wrong address shows soon."""
+
+QUOTED = 2000
+"""Characters of an unfit answer that are shown to the model when it is asked again."""
+
+
+class SetAside(Exception):
+    """A question stays without an answer.
+
+    Args:
+        reason: why.
+        failure: what it says about the server.
+    """
+
+    def __init__(self, reason: str, failure: Failure = Failure.SET_ASIDE) -> None:
+        """Keep the reason as the message."""
+        super().__init__(reason)
+        self.failure = failure
+
+
+class Abandoned(Exception):
+    """The run ended while the question waited for its next try."""
+
+
+@dataclass
+class Receipt:
+    """Tokens one question has used."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What matters of a chat completion."""
+
+    text: str
+    refusal: str
+    finish_reason: str
+
+
+@dataclass
+class Structured:
+    """How this server can be asked for a shape: remembered as long as its client lives.
+
+    Attributes:
+        mode: the strongest way that has not been rejected.
+        settled: a request of that mode has been answered, or the user chose it.
+    """
+
+    mode: Mode
+    settled: bool
+
+    @classmethod
+    def start(cls, settings: OpenAISettings) -> Structured:
+        """Return the state before the first request."""
+        if settings.structured == "auto":
+            return cls(MODES[0], settled=False)
+        return cls(settings.structured, settled=True)
+
+
+class Caller:
+    """Asks single questions over one connection; those under way share all limits.
+
+    Args:
+        openai: the connection.
+        settings: model, limits, prices.
+        usage: where every completion is booked.
+        structured: how to ask for a shape.
+    """
+
+    def __init__(self, openai: AsyncOpenAI, settings: OpenAISettings, usage: Usage, structured: Structured) -> None:
+        """Start with free limits and an unheard server."""
+        self._openai = openai
+        self._settings = settings
+        self._usage = usage
+        self._structured = structured
+        self._pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute)
+        self._budget = Budget(usage, settings.max_cost)
+        self.heard = False
+        self.stopped = asyncio.Event()
+
+    async def answer(self, request: ChatRequest, receipt: Receipt) -> BaseModel:
+        """Return the checked answer, asking again where one does not fit.
+
+        Raises:
+            SetAside: there is none to be had.
+            InputError: nor would there be for the next question; the message says what to check.
+            Abandoned: `stopped` was set meanwhile.
+        """
+        question = [{"role": "user", "content": request.prompt}]
+        messages, problem = question, ""
+        for _ in range(1 + self._settings.repairs):
+            reply = await self._complete(request, messages, receipt)
+            try:
+                return _check_reply(reply, request)
+            except UnfitAnswer as error:
+                problem = str(error)
+                messages = [*question, *_ask_again(reply, problem)]
+        raise SetAside(f"{1 + self._settings.repairs} answers did not fit: {problem}")
+
+    async def _complete(self, request: ChatRequest, messages: list[Message], receipt: Receipt) -> Reply:
+        """Return a completion in the strongest mode the server takes."""
+        first: SetAside | None = None
+        for mode in self._open_modes():
+            try:
+                reply = await self._try(request, messages, mode, receipt)
+            except SetAside as error:
+                if error.failure is not Failure.REJECTED:
+                    raise
+                first = first or error
+                continue
+            if not self._structured.settled:
+                self._structured.mode, self._structured.settled = mode, True
+            return reply
+        # No mode was taken, so the mode was not the matter: the first complaint is the telling one.
+        raise first or SetAside("no mode to ask in")
+
+    def _open_modes(self) -> tuple[Mode, ...]:
+        if self._structured.settled:
+            return (self._structured.mode,)
+        return MODES[MODES.index(self._structured.mode) :]
+
+    async def _try(self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt) -> Reply:
+        """Return a completion, trying again as long as the failure is one that passes."""
+        from openai import OpenAIError
+
+        tries = 0
+        while True:
+            try:
+                return await self._send(request, messages, mode, receipt)
+            except (InputError, Abandoned):
+                raise
+            except (OpenAIError, TimeoutError, ValueError) as error:
+                verdict = judge_error(error, self._settings)
+            self._check_retry(verdict, tries)
+            self._usage.retries += 1
+            if verdict.wait is not None:
+                self._pacer.pause(time.monotonic(), verdict.wait)
+            wait = back_off(tries, self._settings.backoff, self._settings.max_wait)
+            await self._sleep(max(wait, verdict.wait or 0.0))
+            tries += 1
+
+    def _check_retry(self, verdict: Verdict, tries: int) -> None:
+        """Raise if there must be no other try: `SetAside`, or `InputError` to end the run."""
+        failure, settings = verdict.failure, self._settings
+        if failure is Failure.STOP:
+            raise InputError(verdict.reason)
+        if failure in {Failure.REJECTED, Failure.SET_ASIDE}:
+            self.heard = self.heard or failure is Failure.SET_ASIDE
+            raise SetAside(verdict.reason, failure)
+        if verdict.wait is not None and verdict.wait > settings.max_wait:
+            raise InputError(
+                f"{settings.server} asks for a pause of {verdict.wait:.0f} s ({verdict.reason}); "
+                "run again then, or raise llm.max_wait"
+            )
+        unheard = failure is Failure.UNREACHABLE and not self.heard
+        if unheard and tries >= min(FIRST_TRIES, settings.max_retries):
+            raise InputError(f"cannot reach {settings.server} ({verdict.reason}); check the network and llm.base_url")
+        if tries >= settings.max_retries:
+            raise SetAside(f"given up after {tries + 1} tries: {verdict.reason}", failure)
+
+    async def _send(self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt) -> Reply:
+        """Send one request when pace and budget allow it, and book what it used."""
+        settings = self._settings
+        tokens = count_input(request, settings.model) + request.max_tokens
+        await self._keep_pace(tokens)
+        async with self._budget.reserve(self._bound_cost(request, messages)):
+            async with asyncio.timeout(settings.timeout):
+                completion = await self._openai.chat.completions.create(
+                    **_build_body(request, messages, mode, settings)
+                )
+            if isinstance(completion, str):
+                raise ValueError("the answer is no chat completion")
+            self.heard = True
+            reply = _read_reply(completion)
+            self._book(request, reply, getattr(completion, "usage", None), receipt)
+            return reply
+
+    async def _keep_pace(self, tokens: int) -> None:
+        await self._sleep(self._pacer.reserve(time.monotonic(), tokens))
+        while left := self._pacer.paused(time.monotonic()):
+            await self._sleep(left)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but wake and leave when the run has been stopped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopped.wait()
+        except TimeoutError:
+            return
+        raise Abandoned
+
+    def _bound_cost(self, request: ChatRequest, messages: list[Message]) -> float:
+        """Return what a request can cost at most."""
+        if self._settings.price is None:
+            return 0.0
+        texts = [message["content"] for message in messages]
+        asked = sum(bound_tokens(text) + OVERHEAD for text in texts)
+        asked += bound_tokens(str(answer_schema(request.schema)))
+        return price_tokens(self._settings.price, asked, request.max_tokens)
+
+    def _book(self, request: ChatRequest, reply: Reply, used: Any, receipt: Receipt) -> None:
+        """Add a completion to usage and receipt; a server that reports no usage is estimated."""
+        model = self._settings.model
+        asked = used.prompt_tokens if used else count_input(request, model)
+        answered = used.completion_tokens if used else count_tokens(reply.text, model)
+        receipt.input_tokens += asked
+        receipt.output_tokens += answered
+        self._usage.calls += 1
+        self._usage.input_tokens += asked
+        self._usage.output_tokens += answered
+        if self._settings.price is not None:
+            cost = price_tokens(self._settings.price, asked, answered)
+            self._usage.cost = (self._usage.cost or 0.0) + cost
+
+
+def _build_body(request: ChatRequest, messages: list[Message], mode: Mode, settings: OpenAISettings) -> dict[str, Any]:
+    """Return the arguments of the call."""
+    body: dict[str, Any] = {
+        "model": settings.model,
+        "messages": messages,
+        "temperature": request.temperature,
+        settings.token_limit: request.max_tokens,
+        "extra_body": settings.extra_body or None,
+    }
+    if mode == "json_schema":
+        schema = {
+            "name": request.task,
+            "schema": answer_schema(request.schema),
+            "strict": True,
+        }
+        body["response_format"] = {"type": mode, "json_schema": schema}
+    elif mode == "json_object":
+        body["response_format"] = {"type": mode}
+    return body
+
+
+def _read_reply(completion: Any) -> Reply:
+    """Return the first choice, empty where there is none: servers leave out what they like."""
+    choices = getattr(completion, "choices", None)
+    choice = choices[0] if choices else None
+    message = getattr(choice, "message", None)
+    return Reply(
+        text=_drop_halves(getattr(message, "content", None) or ""),
+        refusal=_drop_halves(getattr(message, "refusal", None) or ""),
+        finish_reason=getattr(choice, "finish_reason", None) or "",
+    )
+
+
+def _drop_halves(text: str) -> str:
+    """Return `text` without half characters, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
+    """Return the value of a reply.
+
+    Raises:
+        SetAside: the model or a filter refused.
+        UnfitAnswer: it is empty, cut off or of another shape.
+    """
+    if reply.refusal:
+        raise SetAside(f"the model refuses: {reply.refusal}")
+    if reply.finish_reason == "content_filter":
+        raise SetAside("stopped by the content filter")
+    if not reply.text.strip():
+        raise UnfitAnswer("the answer is empty")
+    try:
+        return parse_answer(reply.text, request.schema)
+    except UnfitAnswer as error:
+        if reply.finish_reason == "length":
+            raise UnfitAnswer(f"it was cut off after {request.max_tokens} tokens") from error
+        raise
+
+
+def _ask_again(reply: Reply, problem: str) -> list[Message]:
+    """Return the messages that follow the question when its answer did not fit."""
+    if not reply.text.strip():
+        return []
+    return [
+        {"role": "assistant", "content": reply.text[:QUOTED]},
+        {
+            "role": "user",
+            "content": f"That answer does not fit: {problem}. Answer again, shorter if it was "
+            "cut off, with the JSON object asked for and nothing else.",
+        },
+    ]

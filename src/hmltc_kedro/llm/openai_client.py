@@ -1,0 +1,194 @@
+"""The client that asks: OpenAI, or any server that speaks its chat completions."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from anyio.from_thread import start_blocking_portal
+from pydantic import SecretStr, ValidationError
+
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
+from hmltc_kedro.llm.caller import Caller, Structured
+from hmltc_kedro.llm.client import ChatAnswer, ChatRequest
+from hmltc_kedro.llm.money import Plan, estimate
+from hmltc_kedro.llm.session import Session
+from hmltc_kedro.llm.settings import OpenAISettings
+from hmltc_kedro.llm.text import clean_text
+from hmltc_kedro.llm.usage import Usage
+
+logger = logging.getLogger(__name__)
+
+NO_KEY = "none"
+"""Sent to a server of one's own where no key is given, lest `openai` sends it OPENAI_API_KEY."""
+
+LONGEST_REASON = 300
+"""Characters of an error that are kept."""
+
+
+class OpenAIClient:
+    """Asks each question once, side by side, and keeps every answer in a cache on disk.
+
+    Args:
+        settings: model, server, limits, prices.
+        cache: file of the answer cache.
+        api_key: None for the environment's OPENAI_API_KEY, which is used for OpenAI itself only. It
+            appears in no log, cache, error or representation.
+    """
+
+    def __init__(
+        self,
+        settings: OpenAISettings,
+        cache: str | Path,
+        api_key: str | SecretStr | None = None,
+    ) -> None:
+        """Keep the settings; nothing is opened before the first question.
+
+        Raises:
+            InputError: `max_cost` without a price, or a key that is none.
+        """
+        if settings.max_cost is not None and settings.price is None:
+            raise InputError(
+                f"llm.max_cost needs a price for {settings.model!r}; add llm.prices: "
+                f"{{{settings.model}: {{input: <USD a million tokens>, output: <USD>}}}}, "
+                "0 for your own server"
+            )
+        self.settings = settings
+        self.name = settings.model
+        self.usage = Usage(cost=0.0 if settings.price else None)
+        self._cache_path = Path(cache)
+        self._key = _check_key(api_key)
+        self._structured = Structured.start(settings)
+
+    def __repr__(self) -> str:
+        """Show everything but the key."""
+        place = f"server={self.settings.server!r}, cache={str(self._cache_path)!r}"
+        return f"OpenAIClient({self.name!r}, {place})"
+
+    def plan(self, requests: Sequence[ChatRequest]) -> Plan:
+        """Return what asking `requests` would take, without asking."""
+        cached = self._look_up([request_key(request, self.settings) for request in requests])
+        return estimate(requests, self.settings, cached)
+
+    def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
+        """Return one answer a request, in their order; each new one is on disk by then.
+
+        An interruption (Ctrl-C) ends the requests under way and keeps every answer that has
+        arrived.
+
+        Raises:
+            InputError: no request would succeed (key, network, address, quota), or `max_cost` is
+                reached.
+        """
+        keys = [request_key(request, self.settings) for request in requests]
+        questions = dict(zip(reversed(keys), reversed(requests), strict=True))
+        started = time.monotonic()
+        rows = self._look_up(list(questions))
+        todo = {key: questions[key] for key in dict.fromkeys(keys) if key not in rows}
+        if requests:
+            logger.info("LLM plan: %s", estimate(requests, self.settings, rows))
+        self.usage.cached += len(requests) - len(todo)
+        try:
+            if todo:
+                rows |= self._run(todo)
+        finally:
+            self.usage.seconds += time.monotonic() - started
+            logger.info("LLM usage: %s", self.usage)
+        return [read_row(request, rows[key], self.name) for key, request in zip(keys, requests, strict=True)]
+
+    def _look_up(self, keys: Sequence[str]) -> dict[str, StoredAnswer]:
+        """Return the answers the cache has."""
+        if not self._cache_path.exists():
+            return {}
+        try:
+            with closing(AnswerCache(self._cache_path)) as cache:
+                return cache.find(keys)
+        except sqlite3.Error as error:
+            raise InputError(f"{self._cache_path}: not a sound answer cache ({error}); move it away") from error
+
+    def _run(self, todo: Mapping[str, ChatRequest]) -> dict[str, StoredAnswer]:
+        """Run the session in a thread with its own loop: a notebook has one in this thread."""
+        key = self._find_key()
+        try:
+            with start_blocking_portal() as portal:
+                return portal.call(self._converse, todo, key)
+        except InputError as error:
+            # The cause would show the request, and with it the key, in a long traceback.
+            raise InputError(
+                f"{error}. Answers so far are kept in {self._cache_path}; the next run asks for the rest"
+            ) from None
+        except KeyboardInterrupt:
+            logger.info(
+                "LLM: interrupted; answers so far are kept in %s, the next run asks for the rest",
+                self._cache_path,
+            )
+            raise
+
+    async def _converse(self, todo: Mapping[str, ChatRequest], key: SecretStr) -> dict[str, StoredAnswer]:
+        from openai import AsyncOpenAI, Timeout
+
+        settings = self.settings
+        openai = AsyncOpenAI(
+            api_key=key.get_secret_value(),
+            base_url=settings.base_url,
+            timeout=Timeout(settings.timeout, connect=min(10.0, settings.timeout)),
+            max_retries=0,
+        )
+        with closing(AnswerCache(self._cache_path)) as cache:
+            async with openai:
+                caller = Caller(openai, settings, self.usage, self._structured)
+                session = Session(todo, settings, caller, cache, self.usage, self._redact)
+                return await session.run()
+
+    def _find_key(self) -> SecretStr:
+        """Return the key to send.
+
+        Raises:
+            InputError: OpenAI itself is to be asked, and there is no key.
+        """
+        if self._key is not None:
+            return self._key
+        if self.settings.base_url is not None:
+            return SecretStr(NO_KEY)
+        key = _check_key(os.environ.get("OPENAI_API_KEY"))
+        if key is None:
+            raise InputError(
+                "no API key: set the environment variable OPENAI_API_KEY or the credential of `llm`"
+                ", give llm.base_url of a server without keys, or use another client"
+            )
+        self._key = key
+        return key
+
+    def _redact(self, text: str) -> str:
+        """Return a reason as one short line without the key in it."""
+        secret = self._key.get_secret_value() if self._key else ""
+        shown = clean_text(text.replace(secret, "***") if secret else text)
+        return shown if len(shown) <= LONGEST_REASON else shown[: LONGEST_REASON - 1] + "…"
+
+
+def read_row(request: ChatRequest, row: StoredAnswer, source: str) -> ChatAnswer:
+    """Return what a row of the cache says to `request`."""
+    if row.answer is None:
+        return ChatAnswer(request, None, source, row.error)
+    try:
+        return ChatAnswer(request, request.schema.model_validate_json(row.answer), source)
+    except ValidationError as error:
+        return ChatAnswer(request, None, source, f"the cached answer is invalid: {error}")
+
+
+def _check_key(key: str | SecretStr | None) -> SecretStr | None:
+    """Return a key without white space around it, None for an empty one.
+
+    Raises:
+        InputError: it has characters that no header can carry; the message does not show it.
+    """
+    text = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
+    if not text.isascii() or not all(ch.isprintable() and ch != " " for ch in text):
+        raise InputError("the API key of `llm` has a space, a line break or a letter beyond ASCII; copy it again")
+    return SecretStr(text) if text else None

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_llm import KEY  # noqa: E402
+
+from hmltc_kedro.llm.openai_client import OpenAIClient  # noqa: E402
+from hmltc_kedro.llm.settings import OpenAISettings  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tests off the machine's own key and proxies."""
+    for name in (
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def make_client(tmp_path: Path) -> Callable[..., OpenAIClient]:
+    """Return a maker of clients with waits short enough for tests."""
+
+    def make(base_url: str, cache: str = "answers.sqlite", **settings: Any) -> OpenAIClient:
+        quick = {"backoff": 0.01, "max_wait": 5.0, "timeout": 10.0, **settings}
+        return OpenAIClient(OpenAISettings(base_url=base_url, **quick), tmp_path / cache, api_key=KEY)
+
+    return make
