@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from kedro_project import REPOSITORY, Finished, Project
 
 from hmltc_kedro.pipeline_registry import STAGES
-from kedro_project import REPOSITORY, Finished, Project
 
 SCORER = REPOSITORY.parent / "shared" / "tools" / "score.py"
 QUICK = (
@@ -39,14 +39,14 @@ def find_nodes(out: str) -> list[tuple[str, str]]:
 @pytest.mark.slow
 def test_run_says_one_line_a_node_and_ends_with_scores_and_files(project: Project, first_run: Finished) -> None:
     nodes = [node for _, node in find_nodes(first_run.out)]
-    assert len(nodes) == len(set(nodes)) == 19
+    assert len(nodes) == len(set(nodes)) == 20
     assert nodes.index("check_gold_labels") < nodes.index("embed_documents")
     assert "Loading data" not in first_run.text and "Traceback" not in first_run.text
     lines = first_run.out.splitlines()
     assert len(lines[: lines.index("")]) < 2 * len(nodes)
     assert "Scores on 20 test documents (95 % interval)" in lines
     written = lines[lines.index("Written") + 1 :]
-    assert len(written) == 20
+    assert len(written) == 22
     for line in written:
         entry, path = line.split()
         assert (project.folder / path).exists(), entry

@@ -66,7 +66,7 @@ class ProjectHooks:
         ran = [node for node in pipeline.nodes if node.name in self._ran]
         written = [name for node in ran for name in node.outputs]
         blocks = [_summarise(catalog.load("metrics"))] if "metrics" in written else []
-        if self._used_before is not None:
+        if self._used_before is not None and any("llm" in node.inputs for node in ran):
             catalog.save("llm_usage", _report_llm(written, catalog, self._used_before))
             blocks.append(_summarise_llm(catalog.load("llm_usage")))
             written.append("llm_usage")

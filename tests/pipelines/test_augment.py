@@ -8,12 +8,13 @@ from hmltc_kedro.llm import RecordedClient, TemplateClient
 from hmltc_kedro.pipelines.augment import create_pipeline, nodes
 
 REVIEW = "Great cat toy, my cats LOVE it. Would buy 2 more."
+OTHER = "Feather wand lasted a week, then the string tore."
 
 
 @pytest.fixture
 def llm(tmp_path):
     """Return recorded reviews of cat toys and nothing else."""
-    answer = {"task": "write_reviews", "class_id": "ct", "answer": {"reviews": [REVIEW, REVIEW + " Really."]}}
+    answer = {"task": "write_reviews", "class_id": "ct", "answer": {"reviews": [REVIEW, OTHER, REVIEW + " Really."]}}
     (tmp_path / "answers.jsonl").write_text(json.dumps(answer) + "\n", "utf-8")
     return RecordedClient(tmp_path / "answers.jsonl")
 
@@ -39,7 +40,7 @@ def test_reviews_of_a_starved_class_carry_its_whole_path(run_until, diamond, llm
     made = run_until("augment")
     params = parameters["augment"].model_copy(update={"reviews_per_class": 2, "style": "never"})
     reviews = write(made, diamond, llm, params)
-    assert list(reviews["text"]) == [REVIEW, REVIEW + " Really."]
+    assert list(reviews["text"]) == [REVIEW, OTHER]
     assert [list(ids) for ids in reviews["class_ids"]] == [["an", "ca", "ct"]] * 2
     examples = nodes.build_training_examples(made["documents"], made["silver_labels"], reviews, params)
     assert len(examples) == made["silver_labels"]["kept"].sum() + 2
