@@ -97,7 +97,7 @@ def open_model(directory: Path, device: str, max_length: int | None = None) -> S
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
-    from hmltc_kedro.modeling.device import choose_device
+    from hmltc_kedro.device import choose_device
 
     if not show_progress():
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -21,8 +21,8 @@ from torch import nn
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
+from hmltc_kedro.device import choose_precision
 from hmltc_kedro.encoding import FloatArray, show_progress
-from hmltc_kedro.modeling.device import choose_precision
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset, split_rows
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.losses import focal_loss
