@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro_project import REPOSITORY, Finished, Project
 
 from hmltc_kedro.pipeline_registry import STAGES
+from kedro_project import REPOSITORY, Finished, Project
 
 SCORER = REPOSITORY.parent / "shared" / "tools" / "score.py"
 QUICK = (

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from kedro_project import REPOSITORY, Finished, Project
 from nbclient import NotebookClient
+
+from kedro_project import REPOSITORY, Finished, Project
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_llm import KEY  # noqa: E402
-
-from hmltc_kedro.llm.openai_client import OpenAIClient  # noqa: E402
-from hmltc_kedro.llm.settings import OpenAISettings  # noqa: E402
+from fake_llm import KEY
+from hmltc_kedro.llm.openai_client import OpenAIClient
+from hmltc_kedro.llm.settings import OpenAISettings
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_llm import make_requests
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from fake_llm import make_requests
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import cache as module
 from hmltc_kedro.llm.cache import (

@@ -5,11 +5,11 @@ import types
 from pathlib import Path
 
 import pytest
-from fake_llm import make_requests
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from fake_llm import make_requests
 from hmltc_kedro import dry_run
 from hmltc_kedro.llm import tokens
 from hmltc_kedro.llm.cache import request_key

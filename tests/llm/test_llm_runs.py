@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
+
 from fake_llm import KEY, Body, FakeServer, Response, answer_for, completion, failure, prompt_of, serve
 from kedro_project import Project
 

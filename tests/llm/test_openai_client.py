@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, prompt_of, serve
 
+from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, prompt_of, serve
 from hmltc_kedro.enrichment import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import read_answers
@@ -462,7 +462,7 @@ def start(url: str, cache: Path, n: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[2] / 'src'}"},
+        env={"PYTHONPATH": f"{Path(__file__).parents[1] / 'helpers'}:{Path(__file__).parents[2] / 'src'}"},
     )
 
 

@@ -11,13 +11,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.validation.parameter_validator import ParameterValidator
-from kedro_project import REPOSITORY
 
 from hmltc_kedro.llm import TemplateClient
 from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
 from hmltc_kedro.raw import RawTable, make_rows
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
+from kedro_project import REPOSITORY
 
 TEXTS = {
     "train": [

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.validation.type_extractor import TypeExtractor
-from kedro_project import REPOSITORY
 from pydantic import BaseModel
 
 from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
 from hmltc_kedro.pipelines.base import StageParams
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from kedro_project import REPOSITORY
 
 PIPELINES = register_pipelines()
 NODES = PIPELINES["__default__"].nodes
