@@ -442,11 +442,13 @@ def test_two_thousand_requests_with_faults(make_client) -> None:
 
 SCRIPT = textwrap.dedent(
     """
+    import signal
     import sys
     from fake_llm import make_requests
     from hmltc_kedro.llm.openai_client import OpenAIClient
     from hmltc_kedro.llm.settings import OpenAISettings
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignore"
     url, cache, n = sys.argv[1:]
     settings = OpenAISettings(base_url=url, concurrency=8, backoff=0.01, timeout=10)
     client = OpenAIClient(settings, cache)
