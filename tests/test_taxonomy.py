@@ -142,10 +142,6 @@ def test_graph_of_the_diamond(diamond: Taxonomy) -> None:
     assert diamond.is_root.tolist() == [True, True, False, False, False, False, False]
     assert diamond.levels.tolist() == [1, 1, 2, 2, 3, 3, 2]
     assert diamond.depth == 3
-    assert diamond.children_padded.tolist() == [
-        *([2, 3], [6, -1], [4, -1], [4, 5]),
-        *([-1, -1], [-1, -1], [-1, -1]),
-    ]
 
 
 def test_ancestors_and_adjacency_of_the_diamond(diamond: Taxonomy) -> None:
@@ -179,7 +175,6 @@ def test_a_single_class_is_a_taxonomy() -> None:
     taxonomy = Taxonomy.from_edges([("a", "x")], [])
     assert taxonomy.depth == 1
     assert taxonomy.roots.tolist() == taxonomy.leaves.tolist() == [0]
-    assert taxonomy.children_padded.tolist() == [[-1]]
     assert taxonomy.siblings == ((),)
     labels = matrix(taxonomy, {0}, set())
     assert taxonomy.is_path_consistent(labels).tolist() == [True, True]
@@ -361,7 +356,6 @@ def test_graph_properties(taxonomy: Taxonomy) -> None:
         assert all(c in taxonomy.children[p] for p in taxonomy.parents[c])
         assert c not in taxonomy.siblings[c]
         assert all(c in taxonomy.siblings[s] for s in taxonomy.siblings[c])
-        assert taxonomy.children_padded[c][taxonomy.children_padded[c] >= 0].tolist() == list(taxonomy.children[c])
 
 
 # ---------------------------------------------------------------------- names and files

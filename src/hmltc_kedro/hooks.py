@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,12 @@ class ProjectHooks:
         written = [name for node in ran for name in node.outputs]
         blocks = [_summarise(catalog.load("metrics"))] if "metrics" in written else []
         if self._used_before is not None and any("llm" in node.inputs for node in ran):
-            catalog.save("llm_usage", _report_llm(written, catalog, self._used_before))
-            blocks.append(_summarise_llm(catalog.load("llm_usage")))
+            llm = catalog.load("llm")
+            usage, gaps = llm.usage - self._used_before, _find_unanswered(written, catalog)
+            report = {"client": type(llm).__name__, "model": llm.name, **asdict(usage), **gaps}
+            catalog.save("llm_usage", report)
+            counts = [f"  {len(rows)} {name.replace('_', ' ')}" for name, rows in gaps.items() if rows]
+            blocks.append([f"Language model: {llm.name}", f"  {usage}", *counts])
             written.append("llm_usage")
         blocks.append(_list_files(written, catalog))
         if left := [node.name for node in pipeline.nodes if node not in ran]:
@@ -108,7 +112,7 @@ def _summarise(metrics: dict[str, Any]) -> list[str]:
     return [
         f"Scores on {metrics['n_docs']} test documents (95 % interval)",
         _score_line("sample-F1", metrics),
-        _score_line("  zero-shot (nearest class and its ancestors)", zero_shot),
+        _score_line("zero-shot (nearest class and its ancestors)", zero_shot),
         f"  {'exact match':45} {metrics['exact_match']:.4f}",
         f"  {'macro-F1':45} {metrics['macro_f1']:.4f}",
         f"  {'precision at 1, at 3':45} {metrics['precision_at_1']:.4f}, {metrics['precision_at_3']:.4f}",
@@ -116,36 +120,23 @@ def _summarise(metrics: dict[str, Any]) -> list[str]:
     ]
 
 
-def _report_llm(written: list[str], catalog: DataCatalog, before: Usage) -> dict[str, Any]:
-    """Return what the run took from the language model, and the classes it had no answer for."""
-    llm = catalog.load("llm")
-    report: dict[str, Any] = {"client": type(llm).__name__, "model": llm.name, **asdict(llm.usage - before)}
+def _find_unanswered(written: list[str], catalog: DataCatalog) -> dict[str, list[Any]]:
+    """Return the classes that the language model had no answer for, by what they went without."""
+    gaps: dict[str, list[Any]] = {}
     if "class_descriptions" in written:
         frame = catalog.load("class_descriptions")
         fallen = frame[frame["source"] == "template"]
-        report["template_descriptions"] = fallen[["class_id", "name", "error"]].to_dict("records")
+        gaps["classes_described_by_the_template"] = fallen[["class_id", "name", "error"]].to_dict("records")
     if "synthetic_documents" in written:
         fed = {path[-1] for path in catalog.load("synthetic_documents")["class_ids"]}
         starved = catalog.load("starved_classes")["class_id"]
-        report["starved_without_synthetic_documents"] = [i for i in starved if i not in fed]
-    return report
-
-
-def _summarise_llm(report: dict[str, Any]) -> list[str]:
-    names = {field.name for field in fields(Usage)}
-    usage = Usage(**{key: value for key, value in report.items() if key in names})
-    lines = [f"Language model: {report['model']}", f"  {usage}"]
-    for key, text in (
-        ("template_descriptions", "classes described by the template"),
-        ("starved_without_synthetic_documents", "starved classes without synthetic documents"),
-    ):
-        lines += [f"  {len(report[key])} {text}"] if report.get(key) else []
-    return lines
+        gaps["starved_classes_without_synthetic_documents"] = [i for i in starved if i not in fed]
+    return gaps
 
 
 def _score_line(name: str, metrics: dict[str, Any]) -> str:
     low, high = metrics["sample_f1_interval"]
-    return f"  {name.strip():45} {metrics['sample_f1']:.4f}  [{low:.4f}, {high:.4f}]"
+    return f"  {name:45} {metrics['sample_f1']:.4f}  [{low:.4f}, {high:.4f}]"
 
 
 def _list_files(names: list[str], catalog: DataCatalog) -> list[str]:

@@ -17,8 +17,6 @@ import pandas as pd
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy, find_cycle
 
-SPLITS = ("train", "test")
-
 MAX_FIELD = 2**31 - 1
 """Characters of one CSV field; the csv module's own limit, 131,072, is short of a long document."""
 

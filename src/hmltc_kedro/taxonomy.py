@@ -203,15 +203,6 @@ class Taxonomy:
         for c in range(len(self)):
             yield from self.paths_to(c)
 
-    @cached_property
-    def children_padded(self) -> IntArray:
-        """Children as an array of shape (C, most children), padded with -1."""
-        width = max((len(k) for k in self.children), default=0)
-        padded = np.full((len(self), max(width, 1)), -1, dtype=np.int64)
-        for c, kids in enumerate(self.children):
-            padded[c, : len(kids)] = kids
-        return padded
-
     def best_parents(self, scores: npt.NDArray[np.float32]) -> IntArray:
         """Choose for each document and class the parent on the best-scoring path to a root.
 

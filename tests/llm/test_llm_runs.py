@@ -93,7 +93,7 @@ def test_usage_and_fallen_back_classes_are_reported(
     path = project.folder / "data/08_reporting/sample/test/llm_usage.json"
     report = json.loads(path.read_text("utf-8"))
     assert report["calls"] == server[0].total and report["input_tokens"] == 100 * report["calls"]
-    assert [row["name"] for row in report["template_descriptions"]] == ["mugs"]
+    assert [row["name"] for row in report["classes_described_by_the_template"]] == ["mugs"]
     assert report["cost"] == pytest.approx(report["calls"] * (100 * 0.15 + 20 * 0.6) / 1e6)
     assert "1 classes described by the template" in asked
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from hmltc_kedro.llm import RecordedClient, TemplateClient
 from hmltc_kedro.pipelines.enrich import create_pipeline, nodes
+from hmltc_kedro.taxonomy import Taxonomy
 
 
 def test_every_class_is_described_and_embedded(run, run_until, diamond) -> None:
@@ -35,10 +36,13 @@ def test_recorded_descriptions_are_used_where_there_are_some(diamond, parameters
     assert "1 from the language model (recorded), 6 from the template" in caplog.text
 
 
-def test_fingerprint_changes_with_a_description(run_until, diamond, parameters) -> None:
+def test_fingerprint_changes_with_a_description_and_with_a_path(run_until, diamond, parameters) -> None:
     encoder = run_until("ingest")["encoder"]
     frame = nodes.describe_classes(diamond, TemplateClient(), parameters["enrich"])
     first = nodes.embed_classes(diamond, frame, encoder).fingerprint
     assert nodes.embed_classes(diamond, frame, encoder).fingerprint == first
+    moved = diamond.to_frame()
+    moved.at[5, "parents"] = ["do"]  # cat toys below dogs: another path view of the same texts
+    assert nodes.embed_classes(Taxonomy.from_frame(moved), frame, encoder).fingerprint != first
     frame.loc[0, "description"] = "Something else."
     assert nodes.embed_classes(diamond, frame, encoder).fingerprint != first

@@ -44,6 +44,6 @@ def embed_classes(taxonomy: Taxonomy, class_descriptions: pd.DataFrame, encoder:
     """Encode each class's text and paths to unit vectors."""
     descriptions = list(class_descriptions["description"])
     views = scoring.embed_classes(encoder, taxonomy, descriptions)
-    texts = "\n".join(scoring.write_class_texts(taxonomy, descriptions))
-    fingerprint = hashlib.sha256(f"{encoder.fingerprint}\n{texts}".encode()).hexdigest()
+    texts = [*scoring.write_class_texts(taxonomy, descriptions), *scoring.write_path_texts(taxonomy)[0]]
+    fingerprint = hashlib.sha256("\n".join([encoder.fingerprint, *texts]).encode()).hexdigest()
     return TensorTable(taxonomy.class_ids, views, fingerprint)
