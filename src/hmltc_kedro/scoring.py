@@ -1,8 +1,9 @@
 """Scores of every class for every document, without a label: the candidates that silver labels come from.
 
 Three views of a class are compared with a document: its text (name, keywords, description) and its path from the
-root as sentence embeddings, and its words as TF-IDF. The document-class matrix is never held: documents go
-through in blocks and leave their best K classes behind.
+root as sentence embeddings, and its words as TF-IDF. How much each counts, and how much a document may learn from
+its neighbours, is measured on the corpus itself: what the two halves of a document agree on is about the document.
+The document-class matrix is never held: documents go through in blocks and leave their best K classes behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pandas as pd
 from scipy import sparse
 from tqdm import tqdm
 
-from hmltc_kedro.encoding import FloatArray, TextEncoder, show_progress
+from hmltc_kedro.encoding import FloatArray, TextEncoder, normalise, show_progress
+from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.taxonomy import IntArray, Taxonomy
 
 BLOCK = 4096
@@ -57,20 +59,6 @@ def embed_classes(encoder: TextEncoder, taxonomy: Taxonomy, descriptions: Sequen
     summed = np.zeros_like(text)
     np.add.at(summed, owners, encoder.encode(paths))
     return {"text": text, "path": normalise(summed)}
-
-
-def write_lexical_texts(taxonomy: Taxonomy, descriptions: Sequence[str]) -> list[str]:
-    """Return the words that stand for each class in the TF-IDF view: name, path, keywords, description."""
-    return [
-        " ".join([taxonomy.spoken_name(c), taxonomy.labels[c], *taxonomy.keywords[c], descriptions[c]])
-        for c in range(len(taxonomy))
-    ]
-
-
-def normalise(vectors: FloatArray) -> FloatArray:
-    """Return the rows at unit length; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 # ---------------------------------------------------------------------- the scores
@@ -114,39 +102,212 @@ def estimate_moments(documents: npt.NDArray[np.float32], classes: FloatArray, pr
     return Moments(mean.astype(np.float32), np.sqrt(np.maximum(variance, 1e-8)).astype(np.float32))
 
 
+def measure_spread(documents: FloatArray, classes: FloatArray) -> float:
+    """Return the standard deviation of the cosines of n documents and C classes, a scalar.
+
+    Args:
+        documents: unit vectors of shape (n, d).
+        classes: unit vectors of shape (C, d).
+    """
+    moments = estimate_moments(documents, classes, prior=np.inf)
+    return float(moments.std.mean())
+
+
+# ---------------------------------------------------------------------- how much each view is to be believed
+
+
+@dataclass(frozen=True)
+class ViewWeights:
+    """What the halves of some documents say about the views; None where it was not measured.
+
+    Attributes:
+        n_documents: that were halved.
+        dense_reliability: correlation of the dense scores of the two halves, see `measure_reliability`.
+        lexical_reliability: that of the lexical scores.
+        lexical_weight: of the lexical view in units of its spread, the dense views having weight 1.
+        neighbour_share: how much of a document's score comes from its neighbours, 0 to 1.
+    """
+
+    n_documents: int
+    dense_reliability: float | None
+    lexical_reliability: float | None
+    lexical_weight: float
+    neighbour_share: float
+
+
+HALVED = 500
+"""Documents that reliability is measured on; at 500 documents and 50 classes its standard error is below 0.01."""
+
+
+def weigh_views(
+    texts: Sequence[str],
+    class_views: dict[str, FloatArray],
+    lexical: LexicalView,
+    encoder: TextEncoder,
+    *,
+    fixed_lexical_weight: float | None,
+    with_neighbours: bool,
+    seed: int,
+) -> ViewWeights:
+    """Halve some documents, score the halves by each view, and weigh the views by what comes back.
+
+    Nothing is measured where nothing depends on it: with a fixed weight and without neighbours.
+
+    Args:
+        texts: of the N documents.
+        class_views: unit vectors of shape (C, d) by view.
+        lexical: the TF-IDF view.
+        encoder: for the halves.
+        fixed_lexical_weight: None to measure it.
+        with_neighbours: whether documents learn from their neighbours.
+        seed: of the sample.
+    """
+    if fixed_lexical_weight is not None and not with_neighbours:
+        return ViewWeights(0, None, None, fixed_lexical_weight, 0.0)
+    size = min(HALVED, len(texts))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(texts), size, replace=False))
+    first, second = (list(halves) for halves in zip(*(split_halves(texts[row]) for row in chosen), strict=True))
+    dense = average_views(class_views)
+    r_dense = measure_reliability(encoder.encode(first) @ dense.T, encoder.encode(second) @ dense.T)
+    r_lexical = measure_reliability(lexical.score(lexical.represent(first)), lexical.score(lexical.represent(second)))
+    measured = weigh_lexical_view(r_dense, r_lexical)
+    return ViewWeights(
+        size,
+        round(r_dense, 6),
+        round(r_lexical, 6),
+        round(measured if fixed_lexical_weight is None else fixed_lexical_weight, 6),
+        round(choose_neighbour_share(r_dense), 6) if with_neighbours else 0.0,
+    )
+
+
+def split_halves(text: str) -> tuple[str, str]:
+    """Return the first and the second half of a text, by words; by characters if it is one word."""
+    words = text.split()
+    if len(words) < 2:
+        middle = (len(text) + 1) // 2
+        return text[:middle], text[middle:]
+    middle = (len(words) + 1) // 2
+    return " ".join(words[:middle]), " ".join(words[middle:])
+
+
+def measure_reliability(first: FloatArray, second: FloatArray) -> float:
+    """Return how far the scores that a view gives to one half of a document come back for the other half: 0 to 1.
+
+    That is the split-half reliability of test theory, the correlation of the two over all cells of an (n, C)
+    matrix after each class's and each document's mean are taken out: which classes the view likes, and which texts,
+    says nothing about what a text is about. A negative correlation counts as 0.
+
+    Args:
+        first: scores of the first halves, shape (n, C).
+        second: those of the second halves.
+    """
+    one, two = _centre(first), _centre(second)
+    size = float(np.sqrt(np.square(one, dtype=np.float64).sum() * np.square(two, dtype=np.float64).sum()))
+    return max(float((one * two).sum(dtype=np.float64)) / size, 0.0) if size > 0 else 0.0
+
+
+def _centre(scores: FloatArray) -> FloatArray:
+    centred = scores - scores.mean(axis=0)
+    return np.asarray(centred - centred.mean(axis=1, keepdims=True), dtype=np.float32)
+
+
+def weigh_lexical_view(dense_reliability: float, lexical_reliability: float) -> float:
+    """Return the weight of the lexical view beside the dense ones, w = sqrt(r_lexical / r_dense), at most 2.
+
+    Both views have unit spread. Of a score with reliability r, the part that belongs to the document and not to the
+    half has the standard deviation sqrt(r): each view weighs as much as what it has to say.
+    """
+    return min(float(np.sqrt(lexical_reliability / max(dense_reliability, 1e-6))), 2.0)
+
+
+def choose_neighbour_share(reliability: float) -> float:
+    """Return 1 - R, with R = 2 r / (1 + r) the reliability of a whole document, given r between its halves.
+
+    R follows Spearman and Brown (1910) for a test of twice the length; R * score + (1 - R) * mean of those alike is
+    Kelley's (1927) estimate of a true score. The mean here is that of the nearest neighbours.
+    """
+    return 1.0 - 2.0 * reliability / (1.0 + reliability)
+
+
+# ---------------------------------------------------------------------- neighbours
+
+POOL = 50_000
+"""Documents that neighbours are looked for among; of a larger corpus a sample, so that cost grows with N, not N²."""
+
+
+def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> sparse.csr_array:
+    """Return W of shape (N, N): 1/k for each of a document's k nearest others by cosine, sparse, float32.
+
+    With fewer than k others all of them count; of one document alone there is no neighbour and W is 0.
+
+    Args:
+        documents: unit vectors of shape (N, d).
+        k: neighbours a document.
+        seed: of the sample, for corpora above `POOL`.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    n = len(documents)
+    pool = np.arange(n) if n <= POOL else np.sort(np.random.default_rng(seed).choice(n, POOL, replace=False))
+    k = min(k, len(pool) - 1)
+    if k < 1:
+        return sparse.csr_array((n, n), dtype=np.float32)
+    search = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute").fit(documents[pool])
+    found = []
+    bar = tqdm(total=n, desc="neighbours", unit="doc", disable=not show_progress())
+    with bar:
+        for start in range(0, n, BLOCK):
+            block = documents[start : start + BLOCK]
+            near = pool[search.kneighbors(block, return_distance=False)]
+            other = near != np.arange(start, start + len(block))[:, None]
+            other[other.all(axis=1), -1] = False  # a document that is not in the pool drops its farthest
+            found.append(near[other])
+            bar.update(len(block))
+    values = np.full(n * k, 1 / k, dtype=np.float32)
+    starts = np.arange(0, n * k + 1, k)
+    return sparse.csr_array((values, np.concatenate(found), starts), shape=(n, n))
+
+
 @dataclass(frozen=True, eq=False)
-class LexicalView:
-    """TF-IDF cosines of documents and classes, scaled to unit spread over the whole corpus."""
+class Corpus:
+    """The N documents in both kinds of representation, each drawn towards its neighbours block by block.
 
-    documents: sparse.csr_array
-    classes: sparse.csr_array
-    scale: float
+    x' = (1 - share) x + share * mean of the neighbours' x. Scores are linear in x, so this is the same as
+    averaging scores, and needs none of them.
 
-    @classmethod
-    def fit(cls, texts: Sequence[str], class_texts: Sequence[str]) -> LexicalView:
-        """Learn the vocabulary from the corpus (1-2 grams, sublinear counts, no stop word list)."""
-        from sklearn.feature_extraction.text import TfidfVectorizer  # two thirds of a second to import
+    Attributes:
+        vectors: unit vectors of shape (N, d); may be a memory map.
+        words: TF-IDF vectors, sparse (N, V), or None without a lexical view.
+        neighbours: from `find_neighbours`, or None.
+        share: of the neighbours.
+    """
 
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
-        try:
-            documents = sparse.csr_array(vectorizer.fit_transform(texts))
-        except ValueError:  # scikit-learn's "empty vocabulary": no text has a word of two letters
-            empty = sparse.csr_array((len(texts), 1), dtype=np.float32)
-            return cls(empty, sparse.csr_array((len(class_texts), 1), dtype=np.float32), 0.0)
-        classes = sparse.csr_array(vectorizer.transform(class_texts))
-        total = squares = 0.0
-        for start in range(0, len(texts), BLOCK):
-            block = documents[start : start + BLOCK] @ classes.T
-            total += float(block.sum(dtype=np.float64))
-            squares += float(block.multiply(block).sum(dtype=np.float64))
-        count = len(texts) * len(class_texts)
-        spread = np.sqrt(max(squares / count - (total / count) ** 2, 0.0))
-        return cls(documents, classes, 1.0 / spread if spread > 0 else 0.0)
+    vectors: npt.NDArray[np.float32]
+    words: sparse.csr_array | None = None
+    neighbours: sparse.csr_array | None = None
+    share: float = 0.0
 
-    def scores(self, rows: slice) -> FloatArray:
-        """Return the scaled cosines of a block of documents: (n, C) float32."""
-        block = (self.documents[rows] @ self.classes.T).toarray()
-        return np.asarray(block * np.float32(self.scale), dtype=np.float32)
+    def read_vectors(self, rows: slice) -> FloatArray:
+        """Return x' of a block, dense: (n, d) float32."""
+        own = np.asarray(self.vectors[rows], dtype=np.float32)
+        if self.neighbours is None:
+            return own
+        near, where = np.unique(self.neighbours[rows].indices, return_inverse=True)
+        weights = self.neighbours[rows]
+        local = sparse.csr_array((weights.data, where, weights.indptr), shape=(len(own), len(near)))
+        mean = local @ np.asarray(self.vectors[near], dtype=np.float32)
+        return np.asarray((1 - self.share) * own + self.share * mean, dtype=np.float32)
+
+    def read_words(self, rows: slice) -> sparse.csr_array:
+        """Return x' of a block, sparse: (n, V) float32."""
+        assert self.words is not None
+        if self.neighbours is None:
+            return self.words[rows]
+        mean = self.neighbours[rows] @ self.words
+        return sparse.csr_array((1 - self.share) * self.words[rows] + self.share * mean, dtype=np.float32)
+
+
+# ---------------------------------------------------------------------- candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +328,7 @@ class Candidates:
 
 
 def iterate_candidates(
-    documents: npt.NDArray[np.float32],
+    corpus: Corpus,
     class_views: dict[str, FloatArray],
     lexical: LexicalView | None,
     taxonomy: Taxonomy,
@@ -178,10 +339,12 @@ def iterate_candidates(
 ) -> Iterator[Candidates]:
     """Yield the candidates of the corpus block by block.
 
-    fused(x, c) = standardised mean over the dense views of cos(x, c)  +  lexical_weight * TF-IDF(x, c) / spread.
+    fused(x, c) = standardised mean over the dense views of cos(x, c)  +  lexical_weight * TF-IDF(x, c) / spread,
+
+    where x is drawn towards its neighbours, see `Corpus`; the scores by view are the document's own.
 
     Args:
-        documents: unit vectors of shape (N, d); may be a memory map.
+        corpus: N documents.
         class_views: unit vectors of shape (C, d) by view.
         lexical: the TF-IDF view, or None for none.
         taxonomy: for the way from a root to each candidate.
@@ -189,26 +352,31 @@ def iterate_candidates(
         hubness_prior: see `estimate_moments`.
         lexical_weight: weight of the TF-IDF view.
     """
-    dense = np.asarray(np.mean(list(class_views.values()), axis=0), dtype=np.float32)
-    moments = estimate_moments(documents, dense, hubness_prior)
+    dense = average_views(class_views)
+    moments = estimate_moments(corpus.vectors, dense, hubness_prior)
     k = min(top_k, len(taxonomy))
-    bar = tqdm(total=len(documents), desc="score", unit="doc", disable=not show_progress())
+    n = len(corpus.vectors)
+    bar = tqdm(total=n, desc="score", unit="doc", disable=not show_progress())
     with bar:
-        for start in range(0, len(documents), BLOCK):
-            rows = slice(start, min(start + BLOCK, len(documents)))
-            block = np.asarray(documents[rows], dtype=np.float32)
-            fused = moments.standardise(block @ dense.T)
-            words = lexical.scores(rows) if lexical is not None else None
-            if words is not None:
-                fused = fused + np.float32(lexical_weight) * words
+        for start in range(0, n, BLOCK):
+            rows = slice(start, min(start + BLOCK, n))
+            own = np.asarray(corpus.vectors[rows], dtype=np.float32)
+            fused = moments.standardise(corpus.read_vectors(rows) @ dense.T)
+            if lexical is not None:
+                fused = fused + np.float32(lexical_weight) * lexical.score(corpus.read_words(rows))
             best = np.argsort(-fused, axis=1, kind="stable")[:, :k]
-            scores = {f"score_{name}": np.einsum("nd,nkd->nk", block, view[best]) for name, view in class_views.items()}
-            if words is not None:
-                scores["score_lexical"] = np.take_along_axis(words, best, axis=1)
+            scores = {f"score_{name}": np.einsum("nd,nkd->nk", own, view[best]) for name, view in class_views.items()}
+            if lexical is not None and corpus.words is not None:
+                scores["score_lexical"] = np.take_along_axis(lexical.score(corpus.words[rows]), best, axis=1)
             scores["score_fused"] = np.take_along_axis(fused, best, axis=1)
             paths = taxonomy.trace_paths(taxonomy.best_parents(fused), best)
             yield Candidates(rows, best, paths, scores)
-            bar.update(len(block))
+            bar.update(len(own))
+
+
+def average_views(class_views: dict[str, FloatArray]) -> FloatArray:
+    """Return the mean of the classes' vectors over the views: (C, d), float32; its cosine is the mean of theirs."""
+    return np.asarray(np.mean(list(class_views.values()), axis=0), dtype=np.float32)
 
 
 def candidates_to_frame(candidates: Iterator[Candidates], keys: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:

@@ -22,7 +22,8 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
 
     Args:
         model: `embedded`, a directory or a hub name.
-        max_length: word pieces after which a text is cut.
+        max_length: word pieces the model reads at once.
+        max_windows: a longer text is read in windows, at most so many; 1 cuts it.
         batch_size: texts a batch.
         device: `auto` or a torch device.
         cache: file of the vector cache.
@@ -34,6 +35,7 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
         *,
         model: str,
         max_length: int = 128,
+        max_windows: int = 1,
         batch_size: int = 32,
         device: str = "auto",
         cache: str | None = None,
@@ -43,6 +45,7 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
         self._settings: dict[str, Any] = {
             "model": model,
             "max_length": max_length,
+            "max_windows": max_windows,
             "batch_size": batch_size,
             "device": device,
             "cache": cache,
@@ -60,9 +63,9 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
     def identify(self) -> dict[str, Any]:
         """Say which vectors come out, without loading the model: its name, its length, a digest of its files."""
         directory = locate_model(self._settings["model"])
-        length = self._settings["max_length"]
-        weights = fingerprint_model(directory, length) if directory is not None else "not on this disk"
-        return {"model": self._settings["model"], "max_length": length, "weights": weights}
+        sizes = {name: self._settings[name] for name in ("max_length", "max_windows")}
+        weights = fingerprint_model(directory, **sizes) if directory is not None else "not on this disk"
+        return {"model": self._settings["model"], **sizes, "weights": weights}
 
     def _exists(self) -> bool:
         return True

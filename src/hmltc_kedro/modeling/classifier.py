@@ -20,14 +20,18 @@ from tqdm import tqdm
 
 from hmltc_kedro import __version__
 from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
-from hmltc_kedro.encoding import open_model, show_progress
+from hmltc_kedro.encoding import encode_texts, open_model, show_progress
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from hmltc_kedro.modeling.head import CosineHead
+
+FORMAT = 2
+"""Of the directory; 2 has the lexical view and windows."""
 
 CHUNK = 512
 """Texts encoded between two turns of the progress bar."""
@@ -64,6 +68,8 @@ class HierarchicalClassifier:
         taxonomy: of C classes.
         decoding: how probabilities become label sets.
         description: anything worth keeping with the model (JSON), e.g. training settings.
+        lexical: the words' view of the classes, exactly if the head has the lexical term.
+        max_windows: that a long text is read in, see `encoding.cut_windows`.
     """
 
     def __init__(
@@ -73,6 +79,8 @@ class HierarchicalClassifier:
         taxonomy: Taxonomy,
         decoding: DecodingSettings,
         description: dict[str, Any] | None = None,
+        lexical: LexicalView | None = None,
+        max_windows: int = 1,
     ) -> None:
         """Put the parts together, ready to predict."""
         self.encoder = encoder.eval()
@@ -80,6 +88,8 @@ class HierarchicalClassifier:
         self.taxonomy = taxonomy
         self.decoding = decoding
         self.description = description or {}
+        self.lexical = lexical
+        self.max_windows = max_windows
 
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
@@ -96,13 +106,12 @@ class HierarchicalClassifier:
         with bar, torch.no_grad():
             for start in range(0, len(texts), CHUNK):
                 rows = order[start : start + CHUNK]
-                vectors = self.encoder.encode(
-                    [texts[row] for row in rows],
-                    batch_size=batch_size,
-                    convert_to_tensor=True,
-                    show_progress_bar=False,
-                )
-                probabilities[rows] = self.head(vectors).sigmoid().half().cpu().numpy()
+                chunk = [texts[row] for row in rows]
+                inputs = [encode_texts(self.encoder, chunk, batch_size, self.max_windows)]
+                if self.lexical is not None:
+                    inputs.append(self.lexical.score(self.lexical.represent(chunk)))
+                logits = self.head(*(torch.from_numpy(part).to(self.encoder.device) for part in inputs))
+                probabilities[rows] = logits.sigmoid().half().cpu().numpy()
                 bar.update(len(rows))
         return probabilities
 
@@ -126,12 +135,15 @@ class HierarchicalClassifier:
             self.encoder.save(str(temporary / "encoder"), create_model_card=False)
             tensors = {k: v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
             save_file(tensors, str(temporary / "head.safetensors"))
+            if self.lexical is not None:
+                self.lexical.save(temporary)
             frame = self.taxonomy.to_frame()[["class_id", "name", "parents", "keywords"]]
             (temporary / "taxonomy.json").write_text(frame.to_json(orient="records"), "utf-8")
             settings = {
-                "format": 1,
+                "format": FORMAT,
                 "hmltc_kedro": __version__,
                 "max_length": self.encoder.max_seq_length,
+                "max_windows": self.max_windows,
                 "decoding": self.decoding.model_dump(),
                 "description": self.description,
             }
@@ -158,17 +170,21 @@ class HierarchicalClassifier:
 
         try:
             settings = json.loads((directory / "settings.json").read_text("utf-8"))
+            if settings["format"] != FORMAT:
+                raise ValueError(f"format {settings['format']}, this version reads {FORMAT}")
             decoding = DecodingSettings.model_validate(settings["decoding"])
             taxonomy = Taxonomy.from_frame(pd.DataFrame(json.loads((directory / "taxonomy.json").read_text("utf-8"))))
             tensors = load_file(str(directory / "head.safetensors"))
-            head = CosineHead(tensors["class_vectors"])
+            lexical = LexicalView.load(directory) if "log_lexical" in tensors else None
+            head = CosineHead(tensors["class_vectors"], lexical_weight=1.0 if lexical else None)
             head.load_state_dict(tensors)
             if len(head.class_vectors) != len(taxonomy):
                 raise ValueError(f"{len(head.class_vectors)} class vectors for {len(taxonomy)} classes")
             if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
                 raise FileNotFoundError("no encoder/modules.json")
             encoder = open_model(directory / "encoder", device, settings["max_length"])
-            return cls(encoder, head, taxonomy, decoding, settings["description"])
+            windows = int(settings["max_windows"])
+            return cls(encoder, head, taxonomy, decoding, settings["description"], lexical, windows)
         except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
 
@@ -184,7 +200,8 @@ class HierarchicalClassifier:
             "## Use\n\n"
             "```python\nfrom hmltc_kedro import HierarchicalClassifier\n\n"
             'HierarchicalClassifier.load("<this directory>").predict(["some text"])\n```\n\n'
-            "Files: `encoder/` (sentence-transformers), `head.safetensors`, `taxonomy.json`, `settings.json`.\n"
+            "Files: `encoder/` (sentence-transformers), `head.safetensors`, `taxonomy.json`, `settings.json`;\n"
+            "`words.json` and `lexical.safetensors` where words count.\n"
         )
 
 

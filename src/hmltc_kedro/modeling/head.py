@@ -1,4 +1,4 @@
-"""The classification head: cosine to one learned vector a class, with a learned temperature."""
+"""The classification head: cosine to one learned vector a class, with a learned temperature, and shared words."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ MAX_SCALE = 100.0
 
 
 class CosineHead(nn.Module):
-    """logit = cos(x, w_c) / tau + b, with 1/tau = exp(`log_scale`), clamped at 100.
+    """logit = cos(x, w_c) / tau + v s(x, c) + b, with 1/tau = exp(`log_scale`), clamped at 100.
 
-    The class vectors start from the class embeddings, so that the untrained classifier is the zero-shot one.
+    The class vectors start from the class embeddings, so that the untrained classifier is the zero-shot one. s is the
+    score of the lexical view (`lexical.LexicalView`), v = exp(`log_lexical`) its learned weight; without a lexical
+    view, as in the paper, the term is not there.
 
     Args:
         class_vectors: shape (C, d); copied.
@@ -26,6 +28,7 @@ class CosineHead(nn.Module):
             at a probability above one half and training has to push N x C cells down first.
         prior: with `bias`, the probability that the mean cosine of `class_vectors` begins at.
         learn_temperature: whether tau is trained (the paper) or stays as it is.
+        lexical_weight: v at the start, or None for a head without the lexical term.
     """
 
     def __init__(
@@ -36,18 +39,32 @@ class CosineHead(nn.Module):
         bias: bool = True,
         prior: float = 0.02,
         learn_temperature: bool = True,
+        lexical_weight: float | None = None,
     ) -> None:
-        """Copy the class vectors and set temperature and offset."""
+        """Copy the class vectors; set temperature, offset and lexical weight."""
         super().__init__()
         self.class_vectors = nn.Parameter(class_vectors.detach().clone().float())
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)), requires_grad=learn_temperature)
         offset = math.log(prior / (1 - prior)) if bias else 0.0
         self.bias = nn.Parameter(torch.tensor(offset), requires_grad=bias)
+        self.log_lexical: nn.Parameter | None = None
+        if lexical_weight is not None:
+            self.log_lexical = nn.Parameter(torch.tensor(math.log(max(lexical_weight, 1e-6))))
 
-    def forward(self, documents: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (n, C) for document vectors of shape (n, d)."""
+    def forward(self, documents: torch.Tensor, lexical: torch.Tensor | None = None) -> torch.Tensor:
+        """Return logits of shape (n, C).
+
+        Args:
+            documents: vectors of shape (n, d).
+            lexical: scores of the lexical view, shape (n, C); given exactly if the head has the lexical term.
+        """
         cosine = normalize(documents, dim=-1) @ normalize(self.compared_vectors(), dim=-1).T
-        return cosine * self.log_scale.exp().clamp(max=MAX_SCALE) + self.bias
+        logits = cosine * self.log_scale.exp().clamp(max=MAX_SCALE) + self.bias
+        if lexical is None and self.log_lexical is None:
+            return logits
+        if lexical is None or self.log_lexical is None:
+            raise ValueError("lexical scores go with a head that has the lexical term, and only with such a head")
+        return logits + self.log_lexical.exp() * lexical
 
     def compared_vectors(self) -> torch.Tensor:
         """Return the vectors that documents are compared with, shape (C, d)."""
@@ -80,5 +97,5 @@ class GraphHead(CosineHead):
     def materialise(self) -> CosineHead:
         """Return the plain head of the same logits; the graph has done its work and is not needed again."""
         head = CosineHead(self.compared_vectors())
-        head.log_scale, head.bias = self.log_scale, self.bias
+        head.log_scale, head.bias, head.log_lexical = self.log_scale, self.bias, self.log_lexical
         return head

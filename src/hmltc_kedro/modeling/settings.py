@@ -49,6 +49,10 @@ class HeadSettings(_Settings):
     """
     learn_temperature: bool = True
     """Whether tau is trained, as in the paper; its published code has a tau that nothing uses: false."""
+    lexical: bool = False
+    """Whether the classifier sees shared words beside the sentence vector, if there is a lexical view: see
+    `head.CosineHead`. What the labels owe to words, a classifier without them can learn only by heart.
+    """
     gcn_layers: int = Field(0, ge=0)
     """Layers of `gcn.GraphConvolution` between the class vectors and the comparison; the paper's GCN row has 2, 0
     leaves it out.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ from torch.nn.functional import normalize
 from tqdm import tqdm
 
 from hmltc_kedro.device import choose_precision
-from hmltc_kedro.encoding import FloatArray, show_progress
+from hmltc_kedro.encoding import FloatArray, cut_windows, show_progress
+from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.modeling.examples import Examples, WeightedMultiLabelDataset, split_rows
 from hmltc_kedro.modeling.gcn import GraphConvolution
 from hmltc_kedro.modeling.head import CosineHead, GraphHead
@@ -33,8 +34,10 @@ from hmltc_kedro.modeling.settings import (
     FineTuningSettings,
     HeadSettings,
     LossSettings,
+    SelfTrainingSettings,
     TrainingSettings,
 )
+from hmltc_kedro.scoring import measure_spread
 from hmltc_kedro.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -60,6 +63,9 @@ def train_classifier(
     settings: TrainingSettings,
     seed: int,
     *,
+    lexical: LexicalView | None = None,
+    lexical_weight: float = 1.0,
+    max_windows: int = 1,
     corpus: Sequence[str] = (),
     corpus_vectors: FloatArray | None = None,
 ) -> tuple[CosineHead, History]:
@@ -76,6 +82,9 @@ def train_classifier(
         taxonomy: of C classes.
         settings: see `TrainingSettings`.
         seed: for the split, the order of the batches and dropout.
+        lexical: the words' view of C classes for a head with the lexical term; None for one without.
+        lexical_weight: weight of that view beside the dense one, both in units of their spread, to start from.
+        max_windows: that a long text is read in, see `encoding.cut_windows`.
         corpus: N texts for self-training, labelled or not; unused without it.
         corpus_vectors: frozen vectors of the corpus, shape (N, d), unit length, for self-training without
             fine-tuning; None with it.
@@ -87,26 +96,46 @@ def train_classifier(
         _check_corpus(corpus, corpus_vectors, tunes=settings.fine_tuning.epochs > 0)
     torch.manual_seed(seed)
     device = torch.device(encoder.device)
-    head = _build_head(class_vectors, taxonomy, settings.head).to(device)
+    start = _scale_weight(lexical_weight, document_vectors, class_vectors, settings.head) if lexical else None
+    head = _build_head(class_vectors, taxonomy, settings.head, start).to(device)
     rows, held_out = split_rows(len(examples), settings.validation_share, seed)
-    run = _Run(head, examples, settings.loss, rows, held_out, seed)
+    run = _Run(head, examples, settings.loss, rows, held_out, seed, lexical)
     phase = _head_phase("head", head, document_vectors, settings.head, settings.head.epochs)
     history = run.train(phase)
     if settings.fine_tuning.epochs:
         epochs = settings.fine_tuning.epochs
-        phase = _fine_tuning_phase(
-            "fine_tuning", encoder, head, examples.texts, settings.fine_tuning, epochs, len(rows)
-        )
+        features = EncodedFeatures(encoder, examples.texts, _choose_precision(encoder, settings), max_windows)
+        phase = _fine_tuning_phase("fine_tuning", encoder, head, features, settings.fine_tuning, epochs, len(rows))
         history += run.train(phase)
     if settings.self_training.rounds:
         validate = partial(run._validate, phase)
-        history += _self_train(encoder, head, corpus, corpus_vectors, settings, seed, validate)
+        if corpus_vectors is None:
+            features = EncodedFeatures(encoder, corpus, _choose_precision(encoder, settings), max_windows)
+            rounds = settings.self_training.rounds
+            phase = _fine_tuning_phase(
+                "self_training", encoder, head, features, settings.fine_tuning, rounds, len(corpus)
+            )
+        else:
+            phase = _head_phase("self_training", head, corpus_vectors, settings.head, settings.self_training.rounds)
+        history += _self_train(phase, head, corpus, settings.self_training, seed, lexical, validate)
     return head.materialise(), history
 
 
-def _build_head(class_vectors: FloatArray, taxonomy: Taxonomy, settings: HeadSettings) -> CosineHead:
+def _choose_precision(encoder: SentenceTransformer, settings: TrainingSettings) -> torch.dtype:
+    return choose_precision(settings.fine_tuning.precision, torch.device(encoder.device))
+
+
+def _scale_weight(weight: float, documents: FloatArray, classes: FloatArray, settings: HeadSettings) -> float:
+    """Return the lexical weight in logits: the untrained head weighs both views as the scores of the labels do."""
+    return weight * measure_spread(documents, classes) / settings.temperature
+
+
+def _build_head(
+    class_vectors: FloatArray, taxonomy: Taxonomy, settings: HeadSettings, lexical_weight: float | None
+) -> CosineHead:
     vectors = torch.from_numpy(np.array(class_vectors))
     options = settings.model_dump(include={"temperature", "bias", "learn_temperature"})
+    options["lexical_weight"] = lexical_weight
     if settings.gcn_layers:
         return GraphHead(vectors, GraphConvolution(taxonomy, vectors.shape[1], settings.gcn_layers), **options)
     return CosineHead(vectors, **options)
@@ -122,31 +151,26 @@ def _check_corpus(corpus: Sequence[str], vectors: FloatArray | None, tunes: bool
 
 
 def _self_train(
-    encoder: SentenceTransformer,
+    phase: _Phase,
     head: CosineHead,
     corpus: Sequence[str],
-    corpus_vectors: FloatArray | None,
-    settings: TrainingSettings,
+    settings: SelfTrainingSettings,
     seed: int,
+    lexical: LexicalView | None,
     validate: Callable[[], float],
 ) -> History:
     """Train for an epoch towards the sharpened predictions of the classifier so far, several times over.
 
     Cross-entropy with q for a target is KL(q || p), the loss of TaxoClass, up to a constant.
     """
-    rounds, tolerance = settings.self_training.rounds, settings.self_training.tolerance
-    if corpus_vectors is None:
-        phase = _fine_tuning_phase("self_training", encoder, head, corpus, settings.fine_tuning, rounds, len(corpus))
-    else:
-        phase = _head_phase("self_training", head, corpus_vectors, settings.head, rounds)
     examples = SelfLabelledDataset(corpus)
-    run = _Run(head, examples, CROSS_ENTROPY, np.arange(len(corpus)), np.arange(0), seed)
+    run = _Run(head, examples, CROSS_ENTROPY, np.arange(len(corpus)), np.arange(0), seed, lexical)
     history: History = [_row(phase.name, 0, float("nan"), validate(), 0.0)]
     with run.show_steps(phase) as bar:
-        for number in range(1, rounds + 1):
+        for number in range(1, settings.rounds + 1):
             started = time.perf_counter()
             changed = examples.update(run.estimate(phase))
-            if changed < tolerance:
+            if changed < settings.tolerance:
                 logger.info("%s: %.3f%% of the documents changed their best class, done", phase.name, 100 * changed)
                 break
             loss = run.train_epoch(phase, bar)
@@ -179,20 +203,31 @@ class FrozenFeatures:
 
 
 class EncodedFeatures:
-    """Vectors that the encoder computes, with gradients, each batch padded to its longest text."""
+    """Vectors that the encoder computes, with gradients, each batch padded to its longest window."""
 
-    def __init__(self, encoder: SentenceTransformer, texts: Sequence[str], precision: torch.dtype) -> None:
-        """Remember encoder and texts."""
-        self._encoder, self._texts, self._precision = encoder, texts, precision
+    def __init__(
+        self, encoder: SentenceTransformer, texts: Sequence[str], precision: torch.dtype, max_windows: int = 1
+    ) -> None:
+        """Cut long texts into windows."""
+        self._encoder, self._precision = encoder, precision
+        self._windows, owners = cut_windows(encoder, texts, max_windows)
+        self._starts = np.searchsorted(owners, np.arange(len(texts) + 1))
 
     def __call__(self, rows: Rows) -> torch.Tensor:
-        """Return the vectors of `rows`, unit length."""
+        """Return the vectors of `rows`, unit length: the mean over the windows of each."""
         device = torch.device(self._encoder.device)
-        tokens = self._encoder.preprocess([self._texts[row] for row in rows])
+        counts = self._starts[rows + 1] - self._starts[rows]
+        owners = np.repeat(np.arange(len(rows)), counts)
+        chosen = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts) + self._starts[rows][owners]
+        tokens = self._encoder.preprocess([self._windows[window] for window in chosen])
         tokens = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in tokens.items()}
         with torch.autocast(device.type, dtype=self._precision, enabled=self._precision != torch.float32):
             vectors = self._encoder(tokens)["sentence_embedding"]
-        return normalize(vectors.float(), dim=-1)
+        windows = normalize(vectors.float(), dim=-1)
+        if len(windows) == len(rows):
+            return windows
+        summed = torch.zeros(len(rows), windows.shape[1], device=device)
+        return normalize(summed.index_add(0, torch.from_numpy(owners).to(device), windows), dim=-1)
 
 
 # ---------------------------------------------------------------------- phases
@@ -228,7 +263,7 @@ def _fine_tuning_phase(
     name: str,
     encoder: SentenceTransformer,
     head: CosineHead,
-    texts: Sequence[str],
+    features: EncodedFeatures,
     settings: FineTuningSettings,
     epochs: int,
     n_train: int,
@@ -237,10 +272,9 @@ def _fine_tuning_phase(
     groups = decay_groups(encoder, settings.learning_rate, settings.weight_decay)
     groups.append({"params": list(head.parameters()), "lr": settings.head_learning_rate, "weight_decay": 0.0})
     optimizer = torch.optim.AdamW(groups, eps=1e-8)
-    precision = choose_precision(settings.precision, torch.device(encoder.device))
     return _Phase(
         name,
-        EncodedFeatures(encoder, texts, precision),
+        features,
         [encoder, head],
         optimizer,
         cosine_schedule(optimizer, epochs * -(-n_train // settings.batch_size), settings.warmup_share),
@@ -302,11 +336,14 @@ class _Run:
         rows: Rows,
         held_out: Rows,
         seed: int,
+        lexical: LexicalView | None,
     ) -> None:
         self.head, self.examples, self.loss_settings = head, examples, loss
         self.rows, self.held_out = rows, held_out
         self.rng = np.random.default_rng(seed)
         self.lengths = np.array([len(text) for text in examples.texts])
+        self.lexical = lexical
+        self.words = lexical.represent(examples.texts) if lexical else None
 
     def train(self, phase: _Phase) -> History:
         """Run a phase and leave its best state in the modules."""
@@ -350,7 +387,7 @@ class _Run:
         with torch.no_grad():
             for start in tqdm(blocks, desc="predict", unit="batch", leave=False, disable=not show_progress()):
                 rows = order[start : start + PREDICTED]
-                probabilities[rows] = self.head(phase.features(rows)).sigmoid().half().cpu().numpy()
+                probabilities[rows] = self._compute_logits(phase.features, rows).sigmoid().half().cpu().numpy()
         return probabilities
 
     def _step(self, phase: _Phase, rows: Rows) -> float:
@@ -366,11 +403,18 @@ class _Run:
             phase.schedule.step()
         return float(loss.detach())
 
-    def _loss(self, features: Features, rows: Rows) -> torch.Tensor:
+    def _compute_logits(self, features: Features, rows: Rows) -> torch.Tensor:
         vectors = features(rows)
-        labels = self.examples.batch(rows, vectors.device)
+        if self.lexical is None or self.words is None:
+            return cast(torch.Tensor, self.head(vectors))
+        scores = torch.from_numpy(self.lexical.score(self.words[rows])).to(vectors.device)
+        return cast(torch.Tensor, self.head(vectors, scores))
+
+    def _loss(self, features: Features, rows: Rows) -> torch.Tensor:
+        logits = self._compute_logits(features, rows)
+        labels = self.examples.batch(rows, logits.device)
         return focal_loss(
-            self.head(vectors),
+            logits,
             labels.targets,
             labels.mask,
             labels.weights,

@@ -3,6 +3,7 @@
 import gc
 import logging
 import time
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -57,6 +58,8 @@ def train_over_seeds(
     documents: pd.DataFrame,
     test_documents: pd.DataFrame,
     class_embeddings: TensorTable,
+    lexical_view: pd.DataFrame,
+    view_weights: dict[str, Any],
     taxonomy: Taxonomy,
     encoder: TextEncoder,
     params: TrainParams,
@@ -68,7 +71,16 @@ def train_over_seeds(
     for seed in seeds:
         started = time.perf_counter()
         classifier, history = train_classifier(
-            training_examples, documents, class_embeddings, taxonomy, encoder, params, infer, seed
+            training_examples,
+            documents,
+            class_embeddings,
+            lexical_view,
+            view_weights,
+            taxonomy,
+            encoder,
+            params,
+            infer,
+            seed,
         )
         arrays[f"seed_{seed}"] = classifier.predict_probabilities(texts, infer.batch_size)
         seconds = time.perf_counter() - started

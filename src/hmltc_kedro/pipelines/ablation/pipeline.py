@@ -78,6 +78,8 @@ def _train() -> Node:
             "documents",
             "test_documents",
             "class_embeddings",
+            "lexical_view",
+            "view_weights",
             "taxonomy",
             "encoder",
             "params:train",

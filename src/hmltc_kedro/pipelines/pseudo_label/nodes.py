@@ -2,12 +2,15 @@
 
 import hashlib
 import logging
+from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from hmltc_kedro import plots, scoring, silver
 from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.pipelines.pseudo_label.params import PseudoLabelParams
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.tensors import TensorTable, document_keys
@@ -25,27 +28,72 @@ def embed_documents(documents: pd.DataFrame, encoder: TextEncoder) -> TensorTabl
     return TensorTable(keys, {"vectors": vectors}, content.hexdigest())
 
 
+def fit_lexical_view(
+    documents: pd.DataFrame,
+    class_descriptions: pd.DataFrame,
+    enriched_taxonomy: Taxonomy,
+    params: PseudoLabelParams,
+) -> pd.DataFrame:
+    """Learn the corpus' words and which of them stand for which class; no word if the view has no weight."""
+    if params.lexical_weight == 0:
+        return LexicalView.empty(len(enriched_taxonomy)).to_frame(enriched_taxonomy)
+    class_texts = write_lexical_texts(enriched_taxonomy, list(class_descriptions["description"]))
+    return LexicalView.fit(list(documents["text"]), class_texts).to_frame(enriched_taxonomy)
+
+
+def weigh_views(
+    documents: pd.DataFrame,
+    class_embeddings: TensorTable,
+    lexical_view: pd.DataFrame,
+    taxonomy: Taxonomy,
+    encoder: TextEncoder,
+    params: PseudoLabelParams,
+    seed: int,
+) -> dict[str, Any]:
+    """Weigh the views, and the neighbours of a document, by what the halves of some documents agree on."""
+    weights = scoring.weigh_views(
+        list(documents["text"]),
+        {view: class_embeddings[view] for view in params.views},
+        LexicalView.from_frame(lexical_view, taxonomy),
+        encoder,
+        fixed_lexical_weight=params.lexical_weight,
+        with_neighbours=params.neighbours > 0,
+        seed=seed,
+    )
+    logger.info(
+        "The lexical view weighs %.2f, neighbours %.0f%%", weights.lexical_weight, 100 * weights.neighbour_share
+    )
+    return asdict(weights)
+
+
 def score_candidates(
     documents: pd.DataFrame,
     document_embeddings: TensorTable,
     class_embeddings: TensorTable,
-    class_descriptions: pd.DataFrame,
+    lexical_view: pd.DataFrame,
+    view_weights: dict[str, Any],
     taxonomy: Taxonomy,
     params: PseudoLabelParams,
+    seed: int,
 ) -> pd.DataFrame:
     """Score every class for every document and keep the best candidates with their scores by view."""
-    lexical = None
-    if params.lexical_weight > 0:
-        class_texts = scoring.write_lexical_texts(taxonomy, list(class_descriptions["description"]))
-        lexical = scoring.LexicalView.fit(list(documents["text"]), class_texts)
+    weights = scoring.ViewWeights(**view_weights)
+    lexical = LexicalView.from_frame(lexical_view, taxonomy) if len(lexical_view) else None
+    vectors = document_embeddings["vectors"]
+    corpus = scoring.Corpus(
+        vectors,
+        lexical.represent(list(documents["text"])) if lexical else None,
+        scoring.find_neighbours(vectors, params.neighbours, seed) if params.neighbours else None,
+        weights.neighbour_share,
+    )
     candidates = scoring.iterate_candidates(
-        document_embeddings["vectors"],
+        corpus,
         {view: class_embeddings[view] for view in params.views},
         lexical,
         taxonomy,
         top_k=params.top_k,
         hubness_prior=params.hubness_prior,
-        lexical_weight=params.lexical_weight,
+        lexical_weight=weights.lexical_weight,
     )
     return scoring.candidates_to_frame(candidates, documents, taxonomy)
 

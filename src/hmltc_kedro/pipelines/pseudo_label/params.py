@@ -54,13 +54,20 @@ class PseudoLabelParams(StageParams):
     """Documents a class at which the class's own mean and spread count half in the standardisation of its scores; .inf
     is plain cosine. A low number trusts small corpora too much, where a high mean may just be a big class.
     """
-    lexical_weight: float = Field(ge=0)
-    """Weight of the TF-IDF view beside the dense ones; 0 leaves it out. Words find what a sentence vector blurs."""
+    lexical_weight: float | None = Field(ge=0)
+    """Weight of the TF-IDF view beside the dense ones, in units of its spread; 0 leaves it out, as the paper does. Null
+    weighs the views by their reliability, see `scoring.weigh_lexical_view`: how much words say differs from corpus to
+    corpus.
+    """
+    neighbours: int = Field(ge=0)
+    """Documents whose scores a document's own are drawn towards, by as much as `scoring.choose_neighbour_share` says;
+    0 leaves it out. Short texts say little, and those most alike tend to be about the same.
+    """
     top_k: int = Field(ge=2)
     """Candidates kept a document. The labels need the best few; the rest is for people who look."""
     selection: Selection
-    """`threshold` is eq. 2, the path to the best class; `largest_gap` is 1-3 classes a document, as in the paper's
-    published code.
+    """`largest_gap` is 1-3 classes a document, the rule of TELEClass and of the paper's published code; `threshold` is
+    eq. 2, the path to the best class. Many a document is about more than one thing.
     """
     gap: GapParams
     starved: StarvedParams

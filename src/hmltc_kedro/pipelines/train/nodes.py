@@ -1,12 +1,13 @@
 """Nodes of the stage `train`."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.train.params import TrainParams
@@ -23,6 +24,8 @@ def train_classifier(
     training_examples: pd.DataFrame,
     documents: pd.DataFrame,
     class_embeddings: TensorTable,
+    lexical_view: pd.DataFrame,
+    view_weights: dict[str, Any],
     taxonomy: Taxonomy,
     encoder: TextEncoder,
     params: TrainParams,
@@ -32,6 +35,7 @@ def train_classifier(
     """Train head and encoder on the examples; return the classifier and the training history."""
     from hmltc_kedro.modeling import training  # torch
 
+    lexical = LexicalView.from_frame(lexical_view, taxonomy) if params.head.lexical and len(lexical_view) else None
     examples = _build_dataset(training_examples, taxonomy, params)
     corpus = list(documents["text"]) if params.self_training.rounds else []
     model = encoder.load_model()
@@ -43,11 +47,16 @@ def train_classifier(
         taxonomy,
         params,
         seed,
+        lexical=lexical,
+        lexical_weight=view_weights["lexical_weight"],
+        max_windows=encoder.max_windows,
         corpus=corpus,
         corpus_vectors=None if params.fine_tuning.epochs else encoder.encode(corpus),
     )
     description = {"encoder": encoder.name, "n_examples": len(examples), "seed": seed, **params.model_dump()}
-    classifier = HierarchicalClassifier(model, head, taxonomy, decoding.decoding, description)
+    classifier = HierarchicalClassifier(
+        model, head, taxonomy, decoding.decoding, description, lexical, encoder.max_windows
+    )
     return classifier, pd.DataFrame(history)
 
 

@@ -15,6 +15,8 @@ def create_pipeline() -> Pipeline:
                     "training_examples",
                     "documents",
                     "class_embeddings",
+                    "lexical_view",
+                    "view_weights",
                     "taxonomy",
                     "encoder",
                     "params:train",
