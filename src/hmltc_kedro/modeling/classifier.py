@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from hmltc_kedro import __version__
 from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
-from hmltc_kedro.encoding import encode_texts, open_model, show_progress
+from hmltc_kedro.encoding import FloatArray, encode_texts, open_model, show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.taxonomy import Taxonomy
@@ -70,6 +70,7 @@ class HierarchicalClassifier:
         description: anything worth keeping with the model (JSON), e.g. training settings.
         lexical: the words' view of the classes, exactly if the head has the lexical term.
         max_windows: that a long text is read in, see `encoding.cut_windows`.
+        frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class HierarchicalClassifier:
         description: dict[str, Any] | None = None,
         lexical: LexicalView | None = None,
         max_windows: int = 1,
+        frozen: str | None = None,
     ) -> None:
         """Put the parts together, ready to predict."""
         self.encoder = encoder.eval()
@@ -90,14 +92,23 @@ class HierarchicalClassifier:
         self.description = description or {}
         self.lexical = lexical
         self.max_windows = max_windows
+        self.frozen = frozen
 
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
 
     # ------------------------------------------------------------------ prediction
 
-    def predict_probabilities(self, texts: Sequence[str], batch_size: int = 32) -> npt.NDArray[np.float16]:
-        """Return the probability of each class for each text: shape (n, C), float16."""
+    def predict_probabilities(
+        self, texts: Sequence[str], batch_size: int = 32, vectors: FloatArray | None = None
+    ) -> npt.NDArray[np.float16]:
+        """Return the probability of each class for each text: shape (n, C), float16.
+
+        Args:
+            texts: n texts.
+            batch_size: texts a batch of the encoder.
+            vectors: of the texts, shape (n, d), unit length, by the encoder called `frozen`; None to encode here.
+        """
         import torch
 
         probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
@@ -107,7 +118,10 @@ class HierarchicalClassifier:
             for start in range(0, len(texts), CHUNK):
                 rows = order[start : start + CHUNK]
                 chunk = [texts[row] for row in rows]
-                inputs = [encode_texts(self.encoder, chunk, batch_size, self.max_windows)]
+                if vectors is None:
+                    inputs = [encode_texts(self.encoder, chunk, batch_size, self.max_windows)]
+                else:
+                    inputs = [vectors[rows]]
                 if self.lexical is not None:
                     inputs.append(self.lexical.score(self.lexical.represent(chunk)))
                 logits = self.head(*(torch.from_numpy(part).to(self.encoder.device) for part in inputs))
@@ -144,6 +158,7 @@ class HierarchicalClassifier:
                 "hmltc_kedro": __version__,
                 "max_length": self.encoder.max_seq_length,
                 "max_windows": self.max_windows,
+                "frozen": self.frozen,
                 "decoding": self.decoding.model_dump(),
                 "description": self.description,
             }
@@ -184,7 +199,8 @@ class HierarchicalClassifier:
                 raise FileNotFoundError("no encoder/modules.json")
             encoder = open_model(directory / "encoder", device, settings["max_length"])
             windows = int(settings["max_windows"])
-            return cls(encoder, head, taxonomy, decoding, settings["description"], lexical, windows)
+            frozen = settings["frozen"]
+            return cls(encoder, head, taxonomy, decoding, settings["description"], lexical, windows, frozen)
         except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
 

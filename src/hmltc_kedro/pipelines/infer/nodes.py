@@ -6,6 +6,7 @@ import pandas as pd
 
 from hmltc_kedro import raw
 from hmltc_kedro.decoding import decode
+from hmltc_kedro.encoding import TextEncoder
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.classifier import HierarchicalClassifier, predictions_to_frame
 from hmltc_kedro.pipelines.infer.params import InferParams
@@ -24,10 +25,12 @@ def read_test_documents(raw_test_corpus: raw.RawTable, params: IngestParams) -> 
 
 
 def predict_probabilities(
-    test_documents: pd.DataFrame, classifier: HierarchicalClassifier, params: InferParams
+    test_documents: pd.DataFrame, classifier: HierarchicalClassifier, encoder: TextEncoder, params: InferParams
 ) -> TensorTable:
-    """Give each class a probability for each test document."""
-    probabilities = classifier.predict_probabilities(list(test_documents["text"]), params.batch_size)
+    """Give each class a probability for each test document; a classifier with a frozen encoder reads cached vectors."""
+    texts = list(test_documents["text"])
+    vectors = encoder.encode(texts) if classifier.frozen == encoder.fingerprint else None
+    probabilities = classifier.predict_probabilities(texts, params.batch_size, vectors)
     return TensorTable(
         list(test_documents["doc_id"]),
         {"probabilities": probabilities},

@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.predict_probabilities,
-                inputs=["test_documents", "classifier", "params:infer"],
+                inputs=["test_documents", "classifier", "encoder", "params:infer"],
                 outputs="class_probabilities",
                 name="predict_probabilities",
             ),

@@ -54,8 +54,9 @@ def train_classifier(
         corpus_vectors=None if params.fine_tuning.epochs else encoder.encode(corpus),
     )
     description = {"encoder": encoder.name, "n_examples": len(examples), "seed": seed, **params.model_dump()}
+    frozen = None if params.fine_tuning.epochs else encoder.fingerprint
     classifier = HierarchicalClassifier(
-        model, head, taxonomy, decoding.decoding, description, lexical, encoder.max_windows
+        model, head, taxonomy, decoding.decoding, description, lexical, encoder.max_windows, frozen
     )
     return classifier, pd.DataFrame(history)
 
