@@ -136,17 +136,19 @@ def _measure(values: Any, f1: Any) -> list[float]:
 
 
 def compare_classes(run: Run, classes: pd.DataFrame, at_least: int = 5) -> str:
-    """Return how a class's expected F1 and share ratio go with its gold documents, in a sentence."""
+    """Return how a class's diagnostics go with what gold labels say of it, in a sentence."""
     predicted = run.taxonomy.to_matrix(run.predictions["class_ids"])
-    counts = [np.asarray(m.sum(axis=0)).ravel() for m in (predicted.multiply(run.gold), predicted, run.gold)]
-    right, n_predicted, n_gold = counts
+    right, n_predicted, n_gold = (
+        np.asarray(m.sum(axis=0)).ravel() for m in (predicted.multiply(run.gold), predicted, run.gold)
+    )
+    taken = np.asarray(diagnostics.count_taken(run.gold, predicted, run.taxonomy).sum(axis=0)).ravel()
     often = n_predicted >= at_least
     precision = spearmanr(classes["expected_f1"][often], (right / np.maximum(n_predicted, 1))[often])[0]
-    both = often & (n_gold >= at_least) & (classes["n_silver"].to_numpy() >= at_least)
-    excess = spearmanr(classes["share_ratio"][both], (n_predicted / np.maximum(n_gold, 1))[both])[0]
+    excess = spearmanr(classes["n_predicted"] - classes["n_silver"], n_predicted - n_gold)[0]
     return (
-        f"classes: expected_f1 with precision rho {precision:.2f} ({often.sum()} classes), "
-        f"share_ratio with predicted / gold rho {excess:.2f} ({both.sum()} classes)"
+        f"classes, rho: expected_f1 with precision {precision:.2f} ({often.sum()} predicted {at_least} times), n_taken "
+        f"with documents wrongly taken {spearmanr(classes['n_taken'], taken)[0]:.2f}, "
+        f"n_predicted - n_silver with n_predicted - n_gold {excess:.2f}"
     )
 
 

@@ -49,8 +49,8 @@ def score_seeds(
         values = np.asarray(probabilities[name])[rows]
         ranking = metrics.rank_classes(values, 3)
         by_seed.append(metrics.sample_f1_scores(gold, chosen))
-        measured: dict[str, float] = {"seed": int(name.removeprefix("seed_")), "n_docs": len(rows)}
-        measured["stability"] = stability[position]
+        seed = int(name.removeprefix("seed_"))
+        measured: dict[str, float] = {"seed": seed, "n_docs": len(rows), "stability": stability[position]}
         if len(rows):
             scores = (
                 by_seed[-1].mean(),

@@ -183,10 +183,10 @@ def diagnose_classes(
         taxonomy: of C classes.
 
     Returns:
-        C rows: class_id, path, level; n_silver and n_predicted (documents, int64); share_ratio (its share of the
-        predictions over its share of the silver labels, NaN without one); expected_f1 (mean over the documents
-        predicted to have it, NaN without one); lost_to, n_lost_to, taken_from, n_taken_from (the class that took most
-        documents from it, the class that it took most from, and how many; "" and 0 for none).
+        C rows: class_id, path, level; n_silver and n_predicted (documents, int64); expected_f1 (mean over the documents
+        predicted to have it, NaN without one); n_taken (documents that it took, counted once for each class that lost
+        them); taken_from, n_taken_from (the class that it took most from, and how many), lost_to, n_lost_to (the class
+        that took most from it; "" and 0 for none).
     """
     known, silver = _find_silver(predictions["doc_id"], silver_labels, taxonomy)
     predicted = taxonomy.to_matrix(predictions["class_ids"])
@@ -194,7 +194,6 @@ def diagnose_classes(
     expected = documents.set_index("doc_id")["expected_f1"].loc[predictions["doc_id"]].to_numpy()
     taken = count_taken(silver, predicted[known], taxonomy)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (n_predicted / max(len(predictions), 1)) / (n_silver / max(len(known), 1))
         mean = (predicted.T @ expected) / n_predicted
     ids = pd.Series([*taxonomy.class_ids, ""], dtype="str")
     columns: dict[str, Any] = {
@@ -203,10 +202,10 @@ def diagnose_classes(
         "level": taxonomy.levels,
         "n_silver": n_silver,
         "n_predicted": n_predicted,
-        "share_ratio": np.where(n_silver > 0, ratio, np.nan),
         "expected_f1": np.where(n_predicted > 0, mean, np.nan),
+        "n_taken": np.asarray(taken.sum(axis=0), dtype=np.int64).ravel(),
     }
-    for name, counts in (("lost_to", taken), ("taken_from", taken.T)):
+    for name, counts in (("taken_from", taken.T), ("lost_to", taken)):
         other, number = _find_largest(counts)
         columns |= {name: ids.iloc[other].reset_index(drop=True), f"n_{name}": number}
     return pd.DataFrame(columns)

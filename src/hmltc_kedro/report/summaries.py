@@ -350,26 +350,13 @@ def count_by_expected_f1(documents: pd.DataFrame, n_bins: int = 20) -> tuple[lis
 
 
 def list_takers(run: RunEntries) -> list[dict[str, Any]]:
-    """Return the `MAX_TAKERS` classes predicted most above what their silver labels lead to expect, and from which.
+    """Return the `MAX_TAKERS` classes that take most documents from others: one row of `class_diagnostics` each.
 
-    One row a class: path, silver (scaled up to all test documents, if not all have a silver label), predicted, other
-    (path of the class that it takes most documents from), taken (how many).
+    `other` is the path of the class that they take most from.
     """
-    classes, counts = run.class_diagnostics, run.run_diagnostics
-    silver = classes["n_silver"] * (counts["n_docs"] / max(counts["n_compared"], 1))
-    rows = classes.assign(silver=silver, excess=classes["n_predicted"] - silver)
-    rows = rows[(rows["excess"] > 0) & (rows["n_taken_from"] > 0)]
-    rows = rows.sort_values(["excess", "n_taken_from"], ascending=False, kind="stable").head(MAX_TAKERS)
-    return [
-        {
-            "path": row["path"],
-            "silver": row["silver"],
-            "predicted": row["n_predicted"],
-            "other": run.taxonomy.labels[run.taxonomy.index[row["taken_from"]]],
-            "taken": row["n_taken_from"],
-        }
-        for row in read_rows(rows)
-    ]
+    rows = run.class_diagnostics.sort_values("n_taken", ascending=False, kind="stable").head(MAX_TAKERS)
+    paths = run.class_diagnostics.set_index("class_id")["path"]
+    return [row | {"other": paths[row["taken_from"]]} for row in read_rows(rows[rows["n_taken"] > 0])]
 
 
 # ---------------------------------------------------------------------- predictions
@@ -394,8 +381,8 @@ def choose_documents(predictions: pd.DataFrame, documents: pd.DataFrame) -> pd.D
     spread = (rank * quota // size) != ((rank - 1) * quota // size)
     spread &= spread.cumsum() <= MAX_DOCUMENTS  # more classes than that
     doubtful = np.arange(len(order)) < min(MAX_DOUBTFUL, -(-len(order) // 10))
-    frame = documents.assign(position=order, doubtful=doubtful)
-    return frame[frame["doubtful"] | spread].reset_index(drop=True)
+    chosen: pd.DataFrame = documents.assign(position=order, doubtful=doubtful)[doubtful | spread.to_numpy()]
+    return chosen.reset_index(drop=True)
 
 
 def pack_documents(run: RunEntries, chosen: pd.DataFrame) -> dict[str, Any]:
