@@ -148,8 +148,22 @@ def compare_classes(run: Run, classes: pd.DataFrame, at_least: int = 5) -> str:
     return (
         f"classes, rho: expected_f1 with precision {precision:.2f} ({often.sum()} predicted {at_least} times), n_taken "
         f"with documents wrongly taken {spearmanr(classes['n_taken'], taken)[0]:.2f}, "
-        f"n_predicted - n_silver with n_predicted - n_gold {excess:.2f}"
+        f"n_predicted - n_silver with n_predicted - n_gold {excess:.2f}\n{count_changes(run)}"
     )
+
+
+def count_changes(run: Run) -> str:
+    """Return how many of the documents that a class took from another were right afterwards, or had been before."""
+    positions = pd.Index(run.silver_labels["doc_id"]).get_indexer(run.predictions["doc_id"])
+    silver = run.taxonomy.to_matrix(run.silver_labels["class_ids"].iloc[positions])
+    predicted = run.taxonomy.to_matrix(run.predictions["class_ids"])
+    before = sparse.csr_array(silver.multiply(predicted.maximum(run.gold)))  # of what was lost, that which is gold
+    after = sparse.csr_array(predicted.multiply(silver.maximum(run.gold)))  # of what was taken
+    every, lost, won = (
+        int(diagnostics.count_taken(a, b, run.taxonomy).sum())
+        for a, b in ((silver, predicted), (before, predicted), (silver, after))
+    )
+    return f"of {every} taken, {won} were right afterwards and {lost} had been before"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -166,8 +180,10 @@ def main(arguments: Sequence[str]) -> None:
             print(compare_classes(run, classes))
     table = pd.DataFrame(whole).drop(columns=["n_docs", "n_compared"]).set_index("run")
     print(f"\n{table.round(3).to_string()}")
-    print("\nSpearman correlation with sample_f1 over these runs:")
-    print(table.corr("spearman")["sample_f1"].drop("sample_f1").round(2).to_string())
+    correlations = {"all runs": table, **dict(iter(table.groupby(table.index.str.partition("/").get_level_values(0))))}
+    print("\nSpearman correlation with sample_f1 over runs:")
+    shown = {f"{k} ({len(t)})": t.corr("spearman")["sample_f1"] for k, t in correlations.items() if len(t) > 2}
+    print(pd.DataFrame(shown).drop("sample_f1").round(2).to_string())
 
 
 if __name__ == "__main__":
