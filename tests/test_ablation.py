@@ -37,6 +37,8 @@ def test_scores_of_a_variant(scored) -> None:
     assert scores["precision_at_1"].to_list() == [0.5, 1.0]
     assert scores["mrr"].to_list() == [0.75, 1.0]
     assert scores["path_consistency"].to_list() == [1.0, 1.0]
+    # The seeds give {an, do} and {an}, {an} twice, {an, ca} and {ga, to}: (2/3 + 1 + 0) / 3, gold labels or not.
+    assert scores["stability"].to_list() == pytest.approx([5 / 9, 5 / 9])
     assert list(documents["doc_id"]) == ["a", "c"]
     assert documents["sample_f1"].to_list() == pytest.approx([(1 + 2 / 3) / 2, 0.5])
 
@@ -65,6 +67,7 @@ def test_table_has_means_intervals_and_differences_to_final(scored) -> None:
     assert worse["difference"] == pytest.approx(-0.125)
     assert worse["difference_low"] == worse["difference_high"] == pytest.approx(-0.125), "the same for each document"
     assert worse["seconds"] == 3.0
+    assert worse["stability"] == pytest.approx(5 / 9)
     assert final[["difference", "difference_low", "difference_high"]].isna().all()
 
 
@@ -81,3 +84,4 @@ def test_without_gold_labels_there_is_a_table_without_scores(diamond) -> None:
     )
     assert final["n_docs"].to_list() == [0]
     assert final["sample_f1"].isna().all()
+    assert final["stability"].isna().all(), "a single seed"

@@ -206,7 +206,8 @@ def test_parameter_is_named_with_both_values(watched: Project) -> None:
     assert stale["classifier"] == stale["training_history"] == ("stale", "train.head.epochs 1 -> 2")
     below = {"class_probabilities", "predictions", "submission", "metrics", "case_studies"}
     assert {name: stale[name] for name in below} == dict.fromkeys(below, ("stale", "depends on `classifier`"))
-    assert set(stale) == below | {"classifier", "training_history", "report"}
+    diagnostics = {"document_diagnostics", "class_diagnostics", "run_diagnostics"}
+    assert set(stale) == below | diagnostics | {"classifier", "training_history", "report"}
     assert find_nodes(refresh(watched, changed).out)[:2] == ["train_classifier", "predict_probabilities"]
     assert find_stale(watched, changed) == {}
     assert find_stale(watched, OURS)["classifier"] == ("stale", "train.head.epochs 2 -> 1")
@@ -272,7 +273,13 @@ def test_changed_code_is_named(watched: Project, tmp_path: Path) -> None:
     edit(package / "decoding.py", "block_size: int = 1024", "block_size: int = 2048")
     assert find_stale_of_copy() == {
         "predictions": ("stale", "code of decode_predictions changed (beam_search)"),
-        **dict.fromkeys(("submission", "metrics", "case_studies", "report"), ("stale", "depends on `predictions`")),
+        **dict.fromkeys(
+            (
+                *("submission", "metrics", "case_studies", "report"),
+                *("document_diagnostics", "class_diagnostics", "run_diagnostics"),
+            ),
+            ("stale", "depends on `predictions`"),
+        ),
     }
     edit(package / "pipelines/pseudo_label/nodes.py", "silver labels are kept", "silver labels stay")
     edit(package / "llm/prompts/write_reviews.txt", "\n", " \n")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from hmltc_kedro import metrics
+from hmltc_kedro import diagnostics, metrics
 from hmltc_kedro.taxonomy import IntArray, Taxonomy
 from hmltc_kedro.tensors import TensorTable
 
@@ -36,17 +36,21 @@ def score_seeds(
         taxonomy: of C classes.
 
     Returns:
-        seed, n_docs and the columns SCORES (NaN where n = 0); doc_id and sample_f1, its mean over the seeds.
+        seed, n_docs, the columns SCORES (NaN where n = 0) and stability (over all N documents, see
+        `diagnostics.measure_stability`); doc_id and sample_f1, its mean over the seeds.
     """
     names = list(probabilities.arrays)
     label_sets = taxonomy.to_matrix(predictions["class_ids"])
+    n = len(probabilities)
+    stability = diagnostics.measure_stability([label_sets[k * n : (k + 1) * n] for k in range(len(names))])
     records, by_seed = [], []
     for position, name in enumerate(names):
-        chosen = label_sets[position * len(probabilities) + rows]
+        chosen = label_sets[position * n + rows]
         values = np.asarray(probabilities[name])[rows]
         ranking = metrics.rank_classes(values, 3)
         by_seed.append(metrics.sample_f1_scores(gold, chosen))
-        measured: dict[str, float] = {"seed": int(name.removeprefix("seed_")), "n_docs": len(rows)}
+        seed = int(name.removeprefix("seed_"))
+        measured: dict[str, float] = {"seed": seed, "n_docs": len(rows), "stability": stability[position]}
         if len(rows):
             scores = (
                 by_seed[-1].mean(),
@@ -61,7 +65,7 @@ def score_seeds(
         records.append(measured)
     documents = pd.Series([probabilities.ids[row] for row in rows], dtype="str")
     by_document = pd.DataFrame({"doc_id": documents, "sample_f1": np.mean(by_seed, axis=0)})
-    return pd.DataFrame(records, columns=["seed", "n_docs", *SCORES]), by_document
+    return pd.DataFrame(records, columns=["seed", "n_docs", *SCORES, "stability"]), by_document
 
 
 def tabulate(
@@ -81,8 +85,8 @@ def tabulate(
     Returns:
         variant, title; the mean of each column of SCORES; sample_f1_std over the seeds (NaN for one); sample_f1_low,
         _high: 95 % interval over documents of the mean over seeds; difference to the variant `final` with its paired
-        interval difference_low, _high (NaN for `final` itself); seconds of training and inference
-        a seed; n_docs; seeds; source.
+        interval difference_low, _high (NaN for `final` itself); stability, the mean sample-F1 of the label sets
+        of two seeds (NaN for one); seconds of training and inference a seed; n_docs; seeds; source.
     """
     rows = []
     for name, (scores, documents) in variants.items():
@@ -96,10 +100,15 @@ def tabulate(
         low, high = metrics.bootstrap_interval(f1, seed=seed) if len(f1) else (np.nan, np.nan)
         row |= {"sample_f1_low": low, "sample_f1_high": high}
         row |= _compare(f1, variants[REFERENCE][1]["sample_f1"].to_numpy(np.float64), name == REFERENCE, seed)
-        row |= {"seconds": scores["seconds"].mean(), "n_docs": int(scores["n_docs"].iloc[0])}
+        row |= {
+            "stability": scores["stability"].mean(),
+            "seconds": scores["seconds"].mean(),
+            "n_docs": int(scores["n_docs"].iloc[0]),
+        }
         rows.append(row | {"seeds": [int(s) for s in scores["seed"]], "source": sources[name]})
     columns = ["variant", "title", "sample_f1", "sample_f1_std", "sample_f1_low", "sample_f1_high"]
-    columns += ["difference", "difference_low", "difference_high", *SCORES[1:], "seconds", "n_docs", "seeds", "source"]
+    columns += ["difference", "difference_low", "difference_high", *SCORES[1:]]
+    columns += ["stability", "seconds", "n_docs", "seeds", "source"]
     return pd.DataFrame(rows)[columns]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from hmltc_kedro import cases, metrics, plots, silver, style_study
+from hmltc_kedro import cases, diagnostics, metrics, plots, silver, style_study
 from hmltc_kedro.report import RunEntries
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -41,6 +41,25 @@ def make_predictions(n: int) -> pd.DataFrame:
     )
 
 
+def make_diagnostics(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return diagnostics of the documents by which those with the lowest scores are the most doubtful.
+
+    The views have nothing to say on the third document; silver labels agree, differ and are missing in turn.
+    """
+    best = np.array([scores[0] if len(scores) else 0.0 for scores in predictions["scores"]], dtype=np.float64)
+    numbers = np.arange(len(best))
+    frame = pd.DataFrame(
+        {
+            "doc_id": predictions["doc_id"].reset_index(drop=True),
+            "expected_f1": best,
+            "view_agreement": np.where(numbers == 2, np.nan, best),
+            "teacher_agreement": np.array([1.0, 0.5, np.nan])[numbers % 3],
+        }
+    )
+    frame["doubt"] = frame["expected_f1"].rank(ascending=False, pct=True)
+    return frame.sort_values("doubt", ascending=False, kind="stable", ignore_index=True)
+
+
 def make_documents(split: str, texts: list[str]) -> pd.DataFrame:
     """Return documents of one split, numbered from 0."""
     ids = [str(i) for i in range(len(texts))]
@@ -66,6 +85,8 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
         raw_text="raw", class_ids=[["an", "do", "be"]] * 2, source="gpt"
     )
     predictions = make_predictions(len(texts))
+    trust = make_diagnostics(predictions)
+    given = make_documents("test", texts).iloc[:4].assign(class_ids=[SETS[1], *SETS[1:4]][: len(texts)])
     known = min(len(texts), 4) if gold else 0
     gold_sets = [["an", "do"], ["an", "do"], ["ga", "to"], ["an", "do", "be"]][:known]
     truth = taxonomy.to_matrix(gold_sets)
@@ -102,6 +123,9 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
         ),
         test_documents=test,
         predictions=predictions,
+        document_diagnostics=trust,
+        class_diagnostics=diagnostics.diagnose_classes(predictions, given, trust, taxonomy),
+        run_diagnostics=diagnostics.diagnose_run(trust, predictions, given, taxonomy),
         metrics={
             **metrics.evaluate(truth, predicted, probabilities, taxonomy, 42),
             "zero_shot": metrics.evaluate_sets(truth, predicted, 42) if known else None,

@@ -1,5 +1,6 @@
 """The stage `report`."""
 
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from hmltc_kedro.pipelines.report import create_pipeline, nodes
 from hmltc_kedro.pipelines.report.params import ReportParams
 from hmltc_kedro.report import RunEntries
+from hmltc_kedro.tensors import TensorTable
 from report_run import make_run
 
 STUDIES = create_pipeline().only_nodes("draw_taxonomy_map", "measure_gcn_study", "draw_gcn_map", "measure_style_study")
+DIAGNOSTICS = create_pipeline().only_nodes("diagnose_documents", "diagnose_classes", "diagnose_run")
 LATER = ("training_history", "test_documents", "predictions", "metrics", "case_studies")
 
 
@@ -18,6 +21,9 @@ LATER = ("training_history", "test_documents", "predictions", "metrics", "case_s
 def entries(run_until, diamond):
     """Return what `report` reads: made by the stages before `train`, what comes later by hand."""
     made = run_until("train") | {name: getattr(make_run(diamond), name) for name in LATER}
+    predictions = made["predictions"]
+    probabilities = diamond.to_matrix(predictions["class_ids"]).toarray().astype(np.float16) * np.float16(0.5)
+    made["class_probabilities"] = TensorTable(list(predictions["doc_id"]), {"probabilities": probabilities})
     return {k: v for k, v in made.items() if k in create_pipeline().inputs()}
 
 
@@ -64,6 +70,30 @@ def test_pipeline_gives_the_page(run, entries) -> None:
         assert words in page
     assert "puppy, strong dog leash" in page, "a silver label"
     assert "spade number 6" in page, "a prediction"
+    assert "How far to trust this" in page
+    assert "Over 0 of 8 documents" in page, "the texts of the test corpus are not those that were labelled"
+
+
+def test_diagnostics_compare_documents_that_were_labelled_with_the_text_they_have_now(run, entries, diamond) -> None:
+    texts = entries["documents"].query("split == 'test'")["text"].tolist()
+    entries["test_documents"] = entries["test_documents"].assign(
+        text=[texts[0], "another text by the same number", texts[2], *"defgh"]
+    )
+    inputs = {name: value for name, value in entries.items() if name in DIAGNOSTICS.inputs()}
+    assert set(inputs) == DIAGNOSTICS.inputs()
+    outputs = run(DIAGNOSTICS, **inputs)
+    rows = run(DIAGNOSTICS.only_nodes("diagnose_documents"), **inputs)["document_diagnostics"].set_index("doc_id")
+    assert set(rows.index) == set(entries["predictions"]["doc_id"])
+    assert (rows["expected_f1"] == 0.5).all()
+    known = rows[["view_agreement", "teacher_agreement"]].notna()
+    assert known.index[known.all(axis=1)].tolist() == known.index[known.any(axis=1)].tolist()
+    assert set(known.index[known.any(axis=1)]) == {"0", "2"}
+    assert outputs["run_diagnostics"]["n_compared"] == 2
+    classes = outputs["class_diagnostics"].set_index("class_id")
+    assert classes.index.tolist() == list(diamond.class_ids)
+    silver = entries["silver_labels"].query("split == 'test' and doc_id in ['0', '2']")
+    assert classes["n_silver"].sum() == silver["class_ids"].map(len).sum()
+    json.dumps(outputs["run_diagnostics"])
 
 
 def test_page_is_written_without_hooks_and_gold_labels(run, entries, diamond) -> None:

@@ -66,7 +66,7 @@ def read_results(dom: str) -> tuple[str, list[str]]:
     """Return the line that counts the documents, and the ids of those that are shown."""
     (count,) = re.findall(r'<p id="count"[^>]*>([^<]*)</p>', dom)
     (results,) = re.findall(r'<ol class="documents" id="results">(.*?)</ol>', dom, re.DOTALL)
-    return count, re.findall(r"document (\w+)</p>", results)
+    return count, re.findall(r"document (\w+),", results)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -89,9 +89,11 @@ def test_own_script_runs_under_the_pages_policy_and_no_other(page, load) -> None
     assert "<title>A run: report</title>" in dom
 
 
-def test_documents_come_lowest_scores_first_and_as_text(page, load) -> None:
+def test_documents_come_the_most_doubtful_first_and_as_text(page, load) -> None:
     dom = load(page)
     assert read_results(dom)[1] == ["0", "1", "2", "3", "4", "5", "6", "7"]
+    assert "document 1, expected F1 0.222, agreement of the views 0.222</p>" in dom
+    assert "document 2, expected F1 0.333</p>" in dom
     assert "<img" not in dom
     assert NASTY.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in dom
 

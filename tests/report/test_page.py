@@ -115,6 +115,26 @@ def test_scores_have_their_interval(diamond) -> None:
     assert f"{low:.3f} to {high:.3f}" in build_page(run, "x")
 
 
+def test_page_says_how_far_to_trust_the_run_before_the_documents(diamond) -> None:
+    run = make_run(diamond)
+    written = build_page(run, "x")
+    start, end = written.index('<h2 id="trust">'), written.index('<h2 id="predictions">')
+    assert start < end
+    section = written[start:end]
+    for value in ("0.500", "25.0%", "Over 6 of 8 documents", "Out of 7."):
+        assert value in section
+    assert section.count("<figure>") == 1
+    assert all(f'class="key {key}"' in section for key in ("confirmed", "changed", "new"))
+    assert "animals &gt; cats (1)" in section, "the class that loses most to animals > dogs"
+    assert "sample-F1" not in section, "nothing there may be taken for a score"
+
+
+def test_page_of_predictions_that_are_the_silver_labels_names_no_taker(diamond) -> None:
+    run = make_run(diamond)
+    bare = replace(run, class_diagnostics=run.class_diagnostics.assign(n_taken=0))
+    assert "No class takes documents from another" in build_page(bare, "x")
+
+
 def test_run_without_gold_labels_says_so(diamond) -> None:
     written = build_page(make_run(diamond, gold=False), "x")
     assert "There are no gold labels" in written

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmltc_kedro.report import summaries
-from report_run import NASTY, make_documents, make_predictions, make_run
+from report_run import NASTY, make_diagnostics, make_documents, make_predictions, make_run
 
 
 def make_usage(**changes):
@@ -158,12 +158,37 @@ def test_starved_classes_say_what_was_done_for_them(diamond) -> None:
     assert (toys["synthetic"], toys["example"], toys["predicted"]) == (0, "", 0)
 
 
+# ---------------------------------------------------------------------- trust
+
+
+def test_every_document_is_in_one_bar_by_expected_f1_and_silver_label() -> None:
+    documents = pd.DataFrame({"expected_f1": [0.0, 0.04, 0.05, 0.99, 1.0], "teacher_agreement": [1, 0.5, 1, 0, 1]})
+    edges, counts = summaries.count_by_expected_f1(documents)
+    assert edges[:5] == ["0.0", "", "0.1", "", "0.2"]
+    assert counts == {"confirmed": [1, 1] + [0] * 17 + [1], "changed": [1] + [0] * 18 + [1]}, "no key for new documents"
+    _, new = summaries.count_by_expected_f1(documents.assign(teacher_agreement=np.nan))
+    assert [*new] == ["new"]
+    assert sum(new["new"]) == 5
+
+
+def test_classes_that_take_most_are_listed_with_the_loser(diamond, monkeypatch) -> None:
+    run = make_run(diamond)
+    (cats,) = summaries.list_takers(run)  # the first document: dogs by its prediction, cats by its silver label
+    assert (cats["path"], cats["other"], cats["n_taken"]) == ("animals > dogs", "animals > cats", 1)
+    monkeypatch.setattr(summaries, "MAX_TAKERS", 0)
+    assert summaries.list_takers(run) == []
+
+
 # ---------------------------------------------------------------------- predictions
 
 
-def test_small_corpus_is_on_the_page_as_a_whole_lowest_scores_first() -> None:
+def choose(predictions: pd.DataFrame) -> pd.DataFrame:
+    return summaries.choose_documents(predictions, make_diagnostics(predictions))
+
+
+def test_small_corpus_is_on_the_page_as_a_whole_the_most_doubtful_first() -> None:
     predictions = make_predictions(30).iloc[::-1]
-    chosen = summaries.choose_documents(predictions)
+    chosen = choose(predictions)
     assert chosen["position"].tolist() == list(range(29, -1, -1))
     assert chosen["doubtful"].tolist() == [True] * 3 + [False] * 27
 
@@ -171,15 +196,15 @@ def test_small_corpus_is_on_the_page_as_a_whole_lowest_scores_first() -> None:
 def test_document_without_a_path_is_the_most_doubtful() -> None:
     predictions = make_predictions(4)
     predictions.loc[2, ["class_ids", "paths", "scores"]] = pd.Series({"class_ids": [], "paths": [], "scores": []})
-    chosen = summaries.choose_documents(predictions)
-    assert (chosen["position"][0], chosen["score"][0]) == (2, 0)
+    chosen = choose(predictions)
+    assert (chosen["position"][0], chosen["expected_f1"][0]) == (2, 0)
     assert len(chosen) == 4
 
 
 def test_documents_of_a_class_are_spread_over_its_scores(monkeypatch) -> None:
     monkeypatch.setattr(summaries, "MAX_PER_CLASS", 2)
     monkeypatch.setattr(summaries, "MAX_DOUBTFUL", 1)
-    chosen = summaries.choose_documents(make_predictions(16))  # four of each label set
+    chosen = choose(make_predictions(16))  # four of each label set
     assert chosen["position"].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
 
 
@@ -190,9 +215,9 @@ def test_caps_hold_and_no_class_is_left_out(n: int, limit: int, per_class: int, 
         patch.setattr(summaries, "MAX_PER_CLASS", per_class)
         patch.setattr(summaries, "MAX_DOUBTFUL", doubtful)
         predictions = make_predictions(n)
-        chosen = summaries.choose_documents(predictions)
+        chosen = choose(predictions)
     assert len(chosen) <= limit + doubtful
-    assert chosen["score"].is_monotonic_increasing
+    assert chosen["doubt"].is_monotonic_decreasing
     best = pd.Series([paths[0][-1] for paths in predictions["paths"].iloc[chosen["position"]]], dtype="str")
     spread = best[~chosen["doubtful"].to_numpy()]
     assert spread.value_counts().max() <= per_class if len(spread) else True
@@ -202,15 +227,17 @@ def test_caps_hold_and_no_class_is_left_out(n: int, limit: int, per_class: int, 
 
 def test_packed_documents_refer_to_classes_by_position(diamond) -> None:
     run = make_run(diamond)
-    packed = summaries.pack_documents(run, summaries.choose_documents(run.predictions))
+    packed = summaries.pack_documents(run, summaries.choose_documents(run.predictions, run.document_diagnostics))
+    paths = [[0, 2, 4], [0, 3, 4]]
     assert packed["names"][4] == "pet beds"
-    assert packed["documents"][3] == ["3", "spade number 2", [0, 2, 3, 4], [[0, 2, 4], [0, 3, 4]], [0.444, 0.444], 0]
-    assert packed["documents"][0][1:] == [NASTY, [0, 2], [[0, 2]], [0.111], 1]
+    assert packed["documents"][3] == ["3", "spade number 2", [0, 2, 3, 4], paths, [0.444, 0.444], 0, 0.444, 0.444]
+    assert packed["documents"][0][1:] == [NASTY, [0, 2], [[0, 2]], [0.111], 1, 0.111, 0.111]
+    assert packed["documents"][2][-2:] == [0.333, None], "JSON has no NaN"
 
 
 def test_document_that_is_gone_has_no_text(diamond) -> None:
     run = make_run(diamond, test_documents=make_documents("test", ["only this"]))
-    packed = summaries.pack_documents(run, summaries.choose_documents(run.predictions))
+    packed = summaries.pack_documents(run, summaries.choose_documents(run.predictions, run.document_diagnostics))
     assert [row[1] for row in packed["documents"][:2]] == ["only this", ""]
 
 

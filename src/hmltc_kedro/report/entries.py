@@ -41,6 +41,9 @@ class RunEntries:
     training_history: pd.DataFrame
     test_documents: pd.DataFrame
     predictions: pd.DataFrame
+    document_diagnostics: pd.DataFrame
+    class_diagnostics: pd.DataFrame
+    run_diagnostics: dict[str, Any]
     metrics: dict[str, Any]
     case_studies: pd.DataFrame
     style_study: pd.DataFrame

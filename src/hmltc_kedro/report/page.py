@@ -39,7 +39,7 @@ def build_page(run: RunEntries, title: str) -> str:
     )
     environment.filters |= {"number": show_number, "score": show_score, "share": show_share}
     script = _read_template("script.js")
-    chosen = summaries.choose_documents(run.predictions)
+    chosen = summaries.choose_documents(run.predictions, run.document_diagnostics)
     return environment.get_template("page.html").render(
         title=title,
         run=run,
@@ -55,9 +55,10 @@ def build_page(run: RunEntries, title: str) -> str:
 
 
 def draw_charts(run: RunEntries) -> dict[str, Any]:
-    """Return the charts by name: sizes, confidence, curves (one a phase), intervals, maps and their colours."""
+    """Return the charts by name: sizes, confidence, curves (one a phase), expected, intervals, maps, their colours."""
     names, sizes = summaries.count_by_size(run.label_statistics)
     edges, gaps = summaries.count_by_confidence(run.silver_labels)
+    bins, expected = summaries.count_by_expected_f1(run.document_diagnostics)
     metrics = run.metrics
     scores = {"trained classifier": metrics, "zero-shot": metrics["zero_shot"]} if metrics["n_docs"] else {}
     intervals = [(name, m["sample_f1"], *m["sample_f1_interval"]) for name, m in scores.items()]
@@ -65,6 +66,8 @@ def draw_charts(run: RunEntries) -> dict[str, Any]:
     return {
         "sizes": charts.draw_bars(names, sizes, "silver documents", "classes", "Histogram of class sizes"),
         "confidence": charts.draw_bars(edges, gaps, "confidence", "documents", "Histogram of confidence"),
+        "expected": charts.draw_bars(bins, expected, "expected F1", "documents", "Histogram of expected F1"),
+        "expected_keys": list(expected),
         "curves": {
             summaries.spell(str(phase)): _draw_phase(rows)
             for phase, rows in run.training_history.groupby("phase", sort=False)

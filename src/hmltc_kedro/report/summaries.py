@@ -28,7 +28,7 @@ MAX_DOCUMENTS = 3000
 MAX_PER_CLASS = 50
 """Predictions on the page with the same best class."""
 MAX_DOUBTFUL = 200
-"""Predictions that are called doubtful: the tenth of the lowest scores, at most so many."""
+"""Predictions that are called doubtful: the tenth with the most doubt, at most so many."""
 MAX_TEXT = 500
 """Characters of a text that are shown."""
 MAX_ROWS = 1000
@@ -37,6 +37,8 @@ MAX_CASES = 20
 """Wrong and rejected documents that are listed."""
 PER_SAMPLE = 4
 """Silver labels shown of each kind."""
+MAX_TAKERS = 10
+"""Classes listed that take documents from others."""
 MEASURED = 10_000
 """Documents whose length is measured."""
 
@@ -330,18 +332,47 @@ def list_starved(run: RunEntries) -> list[dict[str, Any]]:
     return rows
 
 
+# ---------------------------------------------------------------------- trust
+
+
+def count_by_expected_f1(documents: pd.DataFrame, n_bins: int = 20) -> tuple[list[str], dict[str, list[int]]]:
+    """Return the histogram of expected F1: lower edges of the bins, and the documents in each by their silver label.
+
+    `confirmed` are those predicted to have just their silver label set, `changed` those with another one, `new` those
+    without.
+    """
+    edges = np.linspace(0, 1, n_bins + 1)
+    agreement = documents["teacher_agreement"].to_numpy(np.float64)
+    expected = documents["expected_f1"].to_numpy(np.float64)
+    parts = {"confirmed": agreement == 1, "changed": agreement < 1, "new": np.isnan(agreement)}
+    counts = {name: np.histogram(expected[part], edges)[0].tolist() for name, part in parts.items() if part.any()}
+    return [f"{edge:.1f}" if k % 2 == 0 else "" for k, edge in enumerate(edges[:-1])], counts
+
+
+def list_takers(run: RunEntries) -> list[dict[str, Any]]:
+    """Return the `MAX_TAKERS` classes that take most documents from others: one row of `class_diagnostics` each.
+
+    `other` is the path of the class that they take most from.
+    """
+    rows = run.class_diagnostics.sort_values("n_taken", ascending=False, kind="stable").head(MAX_TAKERS)
+    paths = run.class_diagnostics.set_index("class_id")["path"]
+    return [row | {"other": paths[row["taken_from"]]} for row in read_rows(rows[rows["n_taken"] > 0])]
+
+
 # ---------------------------------------------------------------------- predictions
 
 
-def choose_documents(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the predictions that the page holds, the most doubtful first: position, score, doubtful.
+def choose_documents(predictions: pd.DataFrame, documents: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions that the page holds, the most doubtful first: their diagnostics, position, doubtful.
 
-    The score is that of a document's best path, 0 where it has none; the lower, the more doubtful. On the page are
-    the doubtful ones (`MAX_DOUBTFUL`); and of those with the same best class up to `MAX_PER_CLASS`, evenly spread over
-    the scores, with the largest such number for which at most `MAX_DOCUMENTS` are chosen so.
+    On the page are the doubtful ones (`MAX_DOUBTFUL`); and of those with the same best class up to `MAX_PER_CLASS`,
+    evenly spread over the doubt, with the largest such number for which at most `MAX_DOCUMENTS` are chosen so.
+
+    Args:
+        predictions: of all test documents.
+        documents: their diagnostics, the most doubtful first.
     """
-    scores = np.array([row[0] if len(row) else 0.0 for row in predictions["scores"]], dtype=np.float64)
-    order = np.argsort(scores, kind="stable")
+    order = pd.Index(predictions["doc_id"]).get_indexer(documents["doc_id"])
     best = [paths[0][-1] if len(paths) else "" for paths in predictions["paths"]]
     classes = pd.Series(best, dtype="str").iloc[order].reset_index(drop=True)
     rank, size = classes.groupby(classes).cumcount(), classes.groupby(classes).transform("size")
@@ -350,14 +381,15 @@ def choose_documents(predictions: pd.DataFrame) -> pd.DataFrame:
     spread = (rank * quota // size) != ((rank - 1) * quota // size)
     spread &= spread.cumsum() <= MAX_DOCUMENTS  # more classes than that
     doubtful = np.arange(len(order)) < min(MAX_DOUBTFUL, -(-len(order) // 10))
-    frame = pd.DataFrame({"position": order, "score": scores[order], "doubtful": doubtful})
-    return frame[frame["doubtful"] | spread].reset_index(drop=True)
+    chosen: pd.DataFrame = documents.assign(position=order, doubtful=doubtful)[doubtful | spread.to_numpy()]
+    return chosen.reset_index(drop=True)
 
 
 def pack_documents(run: RunEntries, chosen: pd.DataFrame) -> dict[str, Any]:
     """Return what the page's script searches: names of the classes, and the documents, most doubtful first.
 
-    A document is [id, text, classes, paths, scores, doubtful]; a class is its position in the taxonomy.
+    A document is [id, text, classes, paths, scores, doubtful, expected F1, agreement of the views or None]; a class is
+    its position in the taxonomy.
     """
     index = run.taxonomy.index
     rows = run.predictions.iloc[chosen["position"]]
@@ -369,9 +401,11 @@ def pack_documents(run: RunEntries, chosen: pd.DataFrame) -> dict[str, Any]:
             [index[i] for i in row["class_ids"]],
             [[index[i] for i in path] for path in row["paths"]],
             [round(float(score), 3) for score in row["scores"]],
-            int(doubtful),
+            int(facts["doubtful"]),
+            round(facts["expected_f1"], 3),
+            None if np.isnan(facts["view_agreement"]) else round(facts["view_agreement"], 3),
         ]
-        for row, text, doubtful in zip(read_rows(rows), texts, chosen["doubtful"], strict=True)
+        for row, text, facts in zip(read_rows(rows), texts, read_rows(chosen), strict=True)
     ]
     names = [run.taxonomy.spoken_name(c) for c in range(len(run.taxonomy))]
     return {"names": names, "documents": documents}

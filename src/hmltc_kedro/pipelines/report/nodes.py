@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hmltc_kedro import gcn_study, plots, style_study
+from hmltc_kedro import diagnostics, gcn_study, plots, style_study
 from hmltc_kedro.pipelines.report.params import ReportParams
 from hmltc_kedro.report import RunEntries, build_page
 from hmltc_kedro.taxonomy import Taxonomy
@@ -42,6 +42,41 @@ def measure_style_study(documents: pd.DataFrame, synthetic_documents: pd.DataFra
     return style_study.compare_styles(
         list(documents["text"]), list(synthetic_documents["raw_text"]), list(synthetic_documents["text"]), seed
     )
+
+
+def diagnose_documents(
+    predictions: pd.DataFrame,
+    class_probabilities: TensorTable,
+    candidate_scores: pd.DataFrame,
+    silver_labels: pd.DataFrame,
+    documents: pd.DataFrame,
+    test_documents: pd.DataFrame,
+    taxonomy: Taxonomy,
+) -> pd.DataFrame:
+    """Say of each test document, without gold labels, how far its prediction is to be trusted; doubtful ones first."""
+    known = diagnostics.find_known(documents, test_documents)
+    candidates, silver = (
+        labelled[(labelled["split"] == "test") & labelled["doc_id"].isin(known)]
+        for labelled in (candidate_scores, silver_labels)
+    )
+    probabilities = class_probabilities["probabilities"]
+    return diagnostics.diagnose_documents(predictions, probabilities, candidates, silver, taxonomy)
+
+
+def diagnose_classes(
+    predictions: pd.DataFrame, silver_labels: pd.DataFrame, document_diagnostics: pd.DataFrame, taxonomy: Taxonomy
+) -> pd.DataFrame:
+    """Compare what silver labels and classifier give each class, and find which class takes documents from which."""
+    silver = diagnostics.keep_compared(silver_labels, document_diagnostics)
+    return diagnostics.diagnose_classes(predictions, silver, document_diagnostics, taxonomy)
+
+
+def diagnose_run(
+    predictions: pd.DataFrame, silver_labels: pd.DataFrame, document_diagnostics: pd.DataFrame, taxonomy: Taxonomy
+) -> dict[str, Any]:
+    """Put the diagnostics of the documents together into a few numbers on the run."""
+    silver = diagnostics.keep_compared(silver_labels, document_diagnostics)
+    return diagnostics.diagnose_run(document_diagnostics, predictions, silver, taxonomy)
 
 
 def write_report(params: ReportParams, **entries: Any) -> str:

@@ -9,7 +9,7 @@ from hmltc_kedro.report import RunEntries
 
 
 def create_pipeline() -> Pipeline:
-    """`label_statistics` to `taxonomy_map`, `class_embeddings` to `gcn_*`, texts to `style_study`; all to `report`."""
+    """`label_statistics`, `class_embeddings`, texts and `predictions` to studies and diagnostics; all to `report`."""
     return Pipeline(
         [
             Node(
@@ -35,6 +35,32 @@ def create_pipeline() -> Pipeline:
                 inputs=["documents", "synthetic_documents", "params:seed"],
                 outputs="style_study",
                 name="measure_style_study",
+            ),
+            Node(
+                nodes.diagnose_documents,
+                inputs=[
+                    "predictions",
+                    "class_probabilities",
+                    "candidate_scores",
+                    "silver_labels",
+                    "documents",
+                    "test_documents",
+                    "taxonomy",
+                ],
+                outputs="document_diagnostics",
+                name="diagnose_documents",
+            ),
+            Node(
+                nodes.diagnose_classes,
+                inputs=["predictions", "silver_labels", "document_diagnostics", "taxonomy"],
+                outputs="class_diagnostics",
+                name="diagnose_classes",
+            ),
+            Node(
+                nodes.diagnose_run,
+                inputs=["predictions", "silver_labels", "document_diagnostics", "taxonomy"],
+                outputs="run_diagnostics",
+                name="diagnose_run",
             ),
             Node(
                 nodes.write_report,

@@ -24,13 +24,14 @@
   }
 
   function show(position) {
-    const [id, text, , paths, scores] = documents[position];
+    const [id, text, , paths, scores, , expected, agreement] = documents[position];
     const item = add(results, "li", "document", "");
     add(item, "p", "text", text);
     const list = add(item, "ul", "paths", "");
     paths.forEach((path, k) => add(add(list, "li", "", `${spell(path)} `), "span", "score", scores[k].toFixed(3)));
     if (!paths.length) add(list, "li", "", "no class");
-    add(item, "p", "quiet", `document ${id}`);
+    const views = agreement === null ? "" : `, agreement of the views ${agreement.toFixed(3)}`;
+    add(item, "p", "quiet", `document ${id}, expected F1 ${expected.toFixed(3)}${views}`);
   }
 
   function showMore() {
