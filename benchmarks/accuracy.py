@@ -3,20 +3,22 @@
 Usage:
     python benchmarks/accuracy.py [--rows methods parts] [--datasets sample] [--seeds 42 43 44] [--threads 2] [--table]
 
-Every row is a configuration of the project; the nodes of its own pipelines do all the work. The datasets are the folders
-of `data/01_raw` that have classes and gold test labels, and gold is read for measuring alone. The vectors of the encoder
-are those of the catalog's cache; the seed that differs is that of training, as in the ablation.
+Every row is a configuration of the project; the nodes of its own pipelines do all the work. The datasets are the
+folders of `data/01_raw` that have classes and gold test labels, and gold is read for measuring alone. The vectors of
+the encoder are those of the catalog's cache; the seed that differs is that of training, as in the ablation.
 
 A row runs on a dataset in a process of its own, so that its peak memory is its own. Each seed's result is written as
-soon as it is there, to `data/08_reporting/accuracy/<dataset>/<row>-<seed>.parquet`: one row a document with gold labels,
-and in the file's metadata what was measured, with which settings on which data. It is used again while data and settings
-are the same, so a killed run goes on where it was. Changed code is not noticed: delete the files to measure it.
+soon as it is there, to `data/08_reporting/accuracy/<dataset>/<row>-<seed>.parquet`: one row a document with gold
+labels, and in the file's metadata what was measured, with which settings on which data. It is used again while data
+and settings are the same, so a killed run goes on where it was. Changed code is not noticed: delete the files to
+measure it.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import logging
 import multiprocessing
@@ -309,6 +311,109 @@ def has_result(dataset: str, row: str, seed: int, plan: Plan) -> bool:
     return is_current(measured["settings"], plan)
 
 
+# ---------------------------------------------------------------------- the table
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known about a row on a dataset.
+
+    Attributes:
+        scores: sample-F1, shape (seeds, documents with gold labels).
+        seconds: by step, means over the seeds.
+        peak_memory: in MB, the most of any seed.
+    """
+
+    scores: metrics.FloatArray
+    seconds: dict[str, float]
+    peak_memory: float
+
+
+Results = Mapping[tuple[str, str], Measured]
+"""By row and dataset; only what was measured with all seeds."""
+
+
+def collect_results(rows: Sequence[str], datasets: Sequence[str], seeds: Sequence[int]) -> Results:
+    """Read the kept results of these rows, and of those they are compared with, that are still current."""
+    results = {}
+    for name in dict.fromkeys([*rows, *(ROWS[row].against for row in rows)]):
+        for dataset in datasets:
+            plan = make_plan(ROWS[name], dataset)
+            if all(has_result(dataset, name, seed, plan) for seed in seeds):
+                kept = [read_result(find_result(dataset, name, seed)) for seed in seeds]
+                results[name, dataset] = Measured(
+                    np.stack([scores["sample_f1"].to_numpy(np.float64) for scores, _ in kept]),
+                    pd.DataFrame([measured["seconds"] for _, measured in kept]).mean().to_dict(),
+                    max(measured["peak_memory"] for _, measured in kept),
+                )
+    return results
+
+
+def compare(row: str, datasets: Sequence[str], results: Results) -> tuple[float, float, float] | None:
+    """Return the sample-F1 of the row that `row` is compared with minus its own, and the 95 % interval: low, high.
+
+    A document's score is its mean over the seeds. Each dataset counts alike; documents are resampled in pairs within
+    their dataset. None if there is nothing to compare.
+    """
+    against = ROWS[row].against
+    if row == against or any((name, dataset) not in results for name in (row, against) for dataset in datasets):
+        return None
+    differences = [(results[against, d].scores.mean(axis=0) - results[row, d].scores.mean(axis=0)) for d in datasets]
+    low, high = metrics.stratified_bootstrap(differences, seed=BOOTSTRAP_SEED)
+    return float(np.mean([difference.mean() for difference in differences])), low, high
+
+
+def write_tables(rows: Sequence[str], datasets: Sequence[str], results: Results) -> str:
+    """Return scores, differences and costs as Markdown."""
+    scores, differences, costs = [], [], []
+    for row in rows:
+        title, cells = ROWS[row].title, [results.get((row, dataset)) for dataset in datasets]
+        known = [float(cell.scores.mean()) for cell in cells if cell is not None]
+        whole = f"{np.mean(known):.3f}" if len(known) == len(cells) else MISSING
+        scores.append([title, *map(_show_score, cells), whole])
+        if ROWS[row].against != row:
+            shown = [_show_difference(compare(row, chosen, results)) for chosen in (*([d] for d in datasets), datasets)]
+            differences.append([title, ROWS[row].against, *shown])
+        costs += [[title, d, *_show_costs(cell)] for d, cell in zip(datasets, cells, strict=True) if cell is not None]
+    steps = ["labels, s", "training, s", "inference, s", "peak memory, MB"]
+    return "\n".join(
+        [
+            "Sample-F1 on the test documents, mean ± standard deviation over the seeds.\n",
+            _write_table(["row", *datasets, "mean"], scores),
+            "\nWhat a row loses: sample-F1 of the row it is compared with minus its own, 95 % interval of the paired",
+            "bootstrap over documents; over all datasets each counts alike.\n",
+            _write_table(["row", "compared with", *datasets, "all"], differences),
+            "\nWhat it costs, a seed; documents and classes are encoded already.\n",
+            _write_table(["row", "dataset", *steps], costs),
+        ]
+    )
+
+
+MISSING = "–"
+
+
+def _show_score(cell: Measured | None) -> str:
+    if cell is None:
+        return MISSING
+    by_seed = cell.scores.mean(axis=1)
+    spread = f" ± {by_seed.std(ddof=1):.3f}" if len(by_seed) > 1 else ""
+    return f"{by_seed.mean():.3f}{spread}"
+
+
+def _show_difference(difference: tuple[float, float, float] | None) -> str:
+    return MISSING if difference is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*difference)
+
+
+def _show_costs(cell: Measured) -> list[str]:
+    others = ("ingest", "enrich", "encoding", "train", "infer")
+    labels = sum(seconds for step, seconds in cell.seconds.items() if step not in others)
+    return [f"{x:,.0f}" for x in (labels, cell.seconds["train"], cell.seconds["infer"], cell.peak_memory)]
+
+
+def _write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows))
+
+
 # ---------------------------------------------------------------------- the command
 
 
@@ -339,18 +444,25 @@ def main() -> int:
     _set_up_logging()
     wanted = {row for name in options.rows for row in SETS.get(name, [name])}
     rows = [name for name in ROWS if name in wanted]
-    failed = 0
-    for dataset in options.datasets or find_datasets():
-        for row in rows:
-            plan = make_plan(ROWS[row], dataset)
-            missing = [seed for seed in options.seeds if not has_result(dataset, row, seed, plan)]
-            if missing and not options.table:
-                arguments = (row, dataset, missing, options.threads)
-                process = multiprocessing.get_context("spawn").Process(target=measure_row, args=arguments)
-                process.start()
-                process.join()
-                failed += process.exitcode != 0
-    return int(failed > 0)
+    datasets = options.datasets or find_datasets()
+    failed = []
+    for dataset, row in [] if options.table else itertools.product(datasets, rows):
+        plan = make_plan(ROWS[row], dataset)
+        missing = [seed for seed in options.seeds if not has_result(dataset, row, seed, plan)]
+        if missing and not measure_apart(row, dataset, missing, options.threads):
+            failed.append(f"{row} on {dataset}")
+    print(write_tables(rows, datasets, collect_results(rows, datasets, options.seeds)))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(len(failed) > 0)
+
+
+def measure_apart(row: str, dataset: str, seeds: Sequence[int], threads: int | None) -> bool:
+    """Measure a row in a process of its own; tell whether it went well."""
+    process = multiprocessing.get_context("spawn").Process(target=measure_row, args=(row, dataset, seeds, threads))
+    process.start()
+    process.join()
+    return process.exitcode == 0
 
 
 if __name__ == "__main__":
