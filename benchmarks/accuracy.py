@@ -43,6 +43,7 @@ from pydantic import BaseModel, ValidationError
 
 from hmltc_kedro import metrics, raw
 from hmltc_kedro.config import ProjectConfigLoader, expand_variants
+from hmltc_kedro.config import overlay as lay_over
 from hmltc_kedro.digests import file_digest
 from hmltc_kedro.pipeline_registry import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -78,7 +79,7 @@ class Row:
 
 def _without(title: str, **overlay: Any) -> Row:
     """Return the frozen method without one of its parts: minutes in place of hours, and nothing hides the labels."""
-    return Row(f"frozen, {title}", overlay={**FROZEN, **overlay}, against="frozen")
+    return Row(f"frozen, {title}", overlay=lay_over(FROZEN, overlay), against="frozen")
 
 
 FROZEN = {"train": {"fine_tuning": {"epochs": 0}}}
