@@ -282,6 +282,19 @@ def test_paired_bootstrap_is_narrower_than_the_systems_are_apart() -> None:
         metrics.paired_bootstrap(a, a[:3], seed=0)
 
 
+def test_stratified_bootstrap_counts_each_stratum_alike() -> None:
+    generator = np.random.default_rng(0)
+    strata = [generator.normal(0.2, 0.1, 400), generator.normal(0.6, 0.3, 1600)]
+    low, high = metrics.stratified_bootstrap(strata, 4000, seed=7)
+    mean = (strata[0].mean() + strata[1].mean()) / 2
+    error = np.sqrt(sum(scores.var() / len(scores) for scores in strata)) / 2
+    assert low == pytest.approx(mean - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(mean + 1.96 * error, abs=0.15 * error)
+    assert metrics.stratified_bootstrap(strata[:1], seed=1) == metrics.bootstrap_interval(strata[0], seed=1)
+    with pytest.raises(ValueError, match="at least one stratum"):
+        metrics.stratified_bootstrap([], seed=0)
+
+
 # ---------------------------------------------------------------------- evaluate
 
 KEYS = {

@@ -1,0 +1,470 @@
+"""How well the project labels documents, what each part of its method adds, and what the paper's preset gives.
+
+Usage:
+    python benchmarks/accuracy.py [--rows methods parts] [--datasets sample] [--seeds 42 43 44] [--threads 2] [--table]
+
+Every row is a configuration of the project; the nodes of its own pipelines do all the work. The datasets are the
+folders of `data/01_raw` that have classes and gold test labels, and gold is read for measuring alone. The vectors of
+the encoder are those of the catalog's cache; the seed that differs is that of training, as in the ablation.
+
+A row runs on a dataset in a process of its own, so that its peak memory is its own. Each seed's result is written as
+soon as it is there, to `data/08_reporting/accuracy/<dataset>/<row>-<seed>.parquet`: one row a document with gold
+labels, and in the file's metadata what was measured, with which settings on which data. It is used again while data
+and settings are the same, so a killed run goes on where it was. Changed code is not noticed: delete the files to
+measure it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import json
+import logging
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.validation.parameter_validator import ParameterValidator
+from pydantic import BaseModel, ValidationError
+
+from hmltc_kedro import metrics, raw
+from hmltc_kedro.config import ProjectConfigLoader, expand_variants
+from hmltc_kedro.config import overlay as lay_over
+from hmltc_kedro.digests import file_digest
+from hmltc_kedro.pipeline_registry import STAGES
+from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from hmltc_kedro.taxonomy import Taxonomy
+
+ROOT = Path(__file__).resolve().parents[1]
+RAW = Path("data/01_raw")
+KEPT = Path("data/08_reporting/accuracy")
+METADATA = b"hmltc_kedro.accuracy"
+BOOTSTRAP_SEED = 42
+
+logger = logging.getLogger("accuracy")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration.
+
+    Attributes:
+        title: how the table calls it.
+        env: `base`, or the environment laid over it.
+        overlay: what differs from the environment's parameters, by stage.
+        globals: what differs from its globals, such as `{"encoder": "sentence-transformers/all-mpnet-base-v2"}`.
+        against: the row it is compared with.
+    """
+
+    title: str
+    env: str = "base"
+    overlay: Mapping[str, Any] = field(default_factory=dict)
+    globals: Mapping[str, Any] = field(default_factory=dict)
+    against: str = "base"
+
+
+def _without(title: str, **overlay: Any) -> Row:
+    """Return the frozen method without one of its parts: minutes in place of hours, and nothing hides the labels."""
+    return Row(f"frozen, {title}", overlay=lay_over(FROZEN, overlay), against="frozen")
+
+
+FROZEN = {"train": {"fine_tuning": {"epochs": 0}}}
+
+ROWS = {
+    "base": Row("the default method"),
+    "paper": Row("the paper's preset", env="paper"),
+    "frozen": Row("without fine-tuning the encoder (frozen)", overlay=FROZEN),
+    "no_lexical_view": _without("without the lexical view", pseudo_label={"lexical_weight": 0.0}),
+    "no_path_view": _without("without the path view", pseudo_label={"views": ["text"]}),
+    "no_hubness": _without("without hubness correction", pseudo_label={"hubness_prior": float("inf")}),
+    "single_path": _without("one path a document", infer={"decoding": {"max_paths": 1}}),
+}
+"""By name, in the order of the table."""
+
+SETS = {
+    "methods": ["base", "paper", "frozen"],
+    "parts": ["frozen", "no_lexical_view", "no_path_view", "no_hubness", "single_path"],
+}
+"""Rows that belong together; the command line takes their names as well."""
+
+
+# ---------------------------------------------------------------------- configuration
+
+
+class _Loader(ProjectConfigLoader):
+    """The project's loader, with other globals."""
+
+    def __init__(self, overrides: Mapping[str, Any], **settings: Any) -> None:
+        self._overrides = overrides
+        super().__init__(str(ROOT / "conf"), **settings)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        config = super().__getitem__(key)
+        return {**config, **self._overrides} if key == "globals" else config
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a row is on a dataset.
+
+    Attributes:
+        pipeline: every node on the way from the raw files to `predictions`.
+        parameters: by the name of the input, validated.
+        catalog: of the raw files, the encoder and the language model.
+    """
+
+    pipeline: Pipeline
+    parameters: dict[str, Any]
+    catalog: DataCatalog
+
+    @property
+    def trained(self) -> Pipeline:
+        """The nodes that depend on the seed: training and all that follows."""
+        return self.pipeline.from_nodes("train_classifier")
+
+
+def make_plan(row: Row, dataset: str) -> Plan:
+    """Return the nodes, parameters and entries of a row.
+
+    Raises:
+        InputError: an overlay on something that is no stage's settings.
+        ParameterValidationError: settings that a stage refuses.
+    """
+    stages = [stage.create_pipeline() for name, stage in STAGES.items() if name not in ("evaluate", "report")]
+    pipeline = sum(stages, Pipeline([])).to_outputs("predictions")
+    loader = _Loader(row.globals, env=row.env, runtime_params={"dataset": dataset}, **CONFIG_LOADER_ARGS)
+    parameters = loader["parameters"]
+    changed = expand_variants({**parameters, "ablation": {"variants": {"row": dict(row.overlay)}}})
+    parameters = {**parameters, **changed["ablation"]["variants"]["row"]}
+    validated = ParameterValidator({"accuracy": pipeline}).validate_raw_params(parameters)
+    names = sorted(name for name in pipeline.inputs() if name.startswith("params:"))
+    entries = {*pipeline.inputs(), "gold_labels"} - set(names)
+    config = {name: entry for name, entry in loader["catalog"].items() if name in entries}
+    return Plan(
+        pipeline,
+        {name: validated[name.removeprefix("params:")] for name in names},
+        DataCatalog.from_config(config, loader["credentials"]),
+    )
+
+
+def describe_settings(plan: Plan) -> dict[str, Any]:
+    """Return all that a result depends on besides code and seed, in a form `json.dump` takes."""
+    settings: dict[str, Any] = {"parameters": {}, "resources": {}, "data": {}}
+    for name, value in plan.parameters.items():
+        settings["parameters"][name] = value.model_dump() if isinstance(value, BaseModel) else value
+    for name in sorted(plan.catalog.keys()):
+        dataset = plan.catalog.get(name)
+        if hasattr(dataset, "identify"):
+            settings["resources"][name] = dataset.identify()
+        else:
+            path = dataset.find_file()
+            settings["data"][name] = file_digest(path) if path is not None else None
+    return settings
+
+
+def is_current(kept: Mapping[str, Any], plan: Plan) -> bool:
+    """Tell whether settings that were kept with a result are those of the plan.
+
+    Kept parameters are read by the parameter models of today, so that a parameter that is new since then counts by its
+    default: a part that is added to the method, off by default, leaves results of rows without it as they are.
+    """
+    now = describe_settings(plan)
+    if any(kept[part] != now[part] for part in ("resources", "data")):
+        return False
+    if kept["parameters"].keys() - plan.parameters.keys():
+        return False
+    return all(_is_same(kept["parameters"].get(name, {}), value) for name, value in plan.parameters.items())
+
+
+def _is_same(kept: Any, value: Any) -> bool:
+    if not isinstance(value, BaseModel):
+        return bool(kept == value)
+    try:
+        return type(value).model_validate(kept) == value
+    except ValidationError:
+        return False
+
+
+# ---------------------------------------------------------------------- measuring
+
+
+def measure_row(name: str, dataset: str, seeds: Sequence[int], threads: int | None) -> None:
+    """Label the documents once, train with each seed, and write each seed's result; in a process of its own."""
+    import sentence_transformers  # noqa: F401  what it takes to import is no part of the first training
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    _set_up_logging()
+    plan = make_plan(ROWS[name], dataset)
+    trained = plan.trained
+    values, before = run_nodes(plan.pipeline - trained, plan.parameters, plan.catalog)
+    values = {entry: value for entry, value in values.items() if entry in trained.inputs()}
+    for seed in seeds:
+        made, seconds = run_nodes(trained, {**values, "params:seed": seed}, plan.catalog)
+        scores = score_documents(plan.catalog.load("gold_labels"), made["predictions"], values["taxonomy"])
+        del made
+        gc.collect()  # an optimizer and its schedule refer to each other: without this each seed stays in memory
+        measured = {
+            "dataset": dataset,
+            "row": name,
+            "seed": seed,
+            "sample_f1": float(scores["sample_f1"].mean()),
+            "seconds": before | seconds,
+            "peak_memory": measure_peak_memory(),
+            "threads": torch.get_num_threads(),
+            "commit": find_commit(),
+            "settings": describe_settings(plan),
+        }
+        write_result(scores, measured)
+        steps = ", ".join(f"{step} {took:.0f} s" for step, took in measured["seconds"].items())
+        logger.info("%s, %s, seed %d: sample-F1 %.4f; %s", dataset, name, seed, measured["sample_f1"], steps)
+
+
+def run_nodes(
+    pipeline: Pipeline, known: Mapping[str, Any], catalog: DataCatalog
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Run the nodes in order; return all entries, known and made, and the seconds by stage.
+
+    Encoding of documents and classes is a step of its own, `encoding`: vectors come from the cache, except the first
+    time.
+    """
+    values, seconds = dict(known), dict[str, float]()
+    for node in pipeline.nodes:
+        inputs = {name: values[name] if name in values else catalog.load(name) for name in node.inputs}
+        started = time.perf_counter()
+        values |= node.run(inputs)
+        step = "encoding" if node.name.startswith("embed_") else next(iter(node.tags))
+        seconds[step] = round(seconds.get(step, 0.0) + time.perf_counter() - started, 3)
+    return values, seconds
+
+
+def score_documents(gold_labels: raw.RawTable, predictions: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Return doc_id, sample_f1 and predicted class_ids of each document with gold labels."""
+    truth, rows = raw.align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
+    known = predictions.iloc[rows].reset_index(drop=True)
+    scores = metrics.sample_f1_scores(truth, taxonomy.to_matrix(known["class_ids"]))
+    return pd.DataFrame({"doc_id": known["doc_id"], "sample_f1": scores, "class_ids": known["class_ids"]})
+
+
+def measure_peak_memory() -> float:
+    """Return the most memory this process has held, in MB.
+
+    Linux hands down what the parent held when it started the process: the parent imports no torch and stays below.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+
+
+def find_commit() -> str:
+    """Return the git commit of the code, `-dirty` if it was changed since; empty outside a repository."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+# ---------------------------------------------------------------------- kept results
+
+
+def find_result(dataset: str, row: str, seed: int) -> Path:
+    """Return where a result lies, or would."""
+    return KEPT / dataset / f"{row}-{seed}.parquet"
+
+
+def write_result(scores: pd.DataFrame, measured: Mapping[str, Any]) -> None:
+    """Write a result to a temporary name and move it into place."""
+    path = find_result(measured["dataset"], measured["row"], measured["seed"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    table = pa.Table.from_pandas(scores, preserve_index=False)
+    try:
+        pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(measured)}), temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_result(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the scores by document and what was measured."""
+    table = pq.read_table(path)
+    return table.to_pandas(), json.loads(table.schema.metadata[METADATA])
+
+
+def has_result(dataset: str, row: str, seed: int, plan: Plan) -> bool:
+    """Tell whether there is a result with the settings and data of the plan."""
+    path = find_result(dataset, row, seed)
+    if not path.is_file():
+        return False
+    measured = json.loads(pq.read_schema(path).metadata[METADATA])
+    return is_current(measured["settings"], plan)
+
+
+# ---------------------------------------------------------------------- the table
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known about a row on a dataset.
+
+    Attributes:
+        scores: sample-F1, shape (seeds, documents with gold labels).
+        seconds: by step, means over the seeds.
+        peak_memory: in MB, the most of any seed.
+    """
+
+    scores: metrics.FloatArray
+    seconds: dict[str, float]
+    peak_memory: float
+
+
+Results = Mapping[tuple[str, str], Measured]
+"""By row and dataset; only what was measured with all seeds."""
+
+
+def collect_results(rows: Sequence[str], datasets: Sequence[str], seeds: Sequence[int]) -> Results:
+    """Read the kept results of these rows, and of those they are compared with, that are still current."""
+    results = {}
+    for name in dict.fromkeys([*rows, *(ROWS[row].against for row in rows)]):
+        for dataset in datasets:
+            plan = make_plan(ROWS[name], dataset)
+            if all(has_result(dataset, name, seed, plan) for seed in seeds):
+                kept = [read_result(find_result(dataset, name, seed)) for seed in seeds]
+                results[name, dataset] = Measured(
+                    np.stack([scores["sample_f1"].to_numpy(np.float64) for scores, _ in kept]),
+                    pd.DataFrame([measured["seconds"] for _, measured in kept]).mean().to_dict(),
+                    max(measured["peak_memory"] for _, measured in kept),
+                )
+    return results
+
+
+def compare(row: str, datasets: Sequence[str], results: Results) -> tuple[float, float, float] | None:
+    """Return the sample-F1 of the row that `row` is compared with minus its own, and the 95 % interval: low, high.
+
+    A document's score is its mean over the seeds. Each dataset counts alike; documents are resampled in pairs within
+    their dataset. None if there is nothing to compare.
+    """
+    against = ROWS[row].against
+    if row == against or any((name, dataset) not in results for name in (row, against) for dataset in datasets):
+        return None
+    differences = [(results[against, d].scores.mean(axis=0) - results[row, d].scores.mean(axis=0)) for d in datasets]
+    low, high = metrics.stratified_bootstrap(differences, seed=BOOTSTRAP_SEED)
+    return float(np.mean([difference.mean() for difference in differences])), low, high
+
+
+def write_tables(rows: Sequence[str], datasets: Sequence[str], results: Results) -> str:
+    """Return scores, differences and costs as Markdown."""
+    scores, differences, costs = [], [], []
+    for row in rows:
+        title, cells = ROWS[row].title, [results.get((row, dataset)) for dataset in datasets]
+        known = [float(cell.scores.mean()) for cell in cells if cell is not None]
+        whole = f"{np.mean(known):.3f}" if len(known) == len(cells) else MISSING
+        scores.append([title, *map(_show_score, cells), whole])
+        if ROWS[row].against != row:
+            shown = [_show_difference(compare(row, chosen, results)) for chosen in (*([d] for d in datasets), datasets)]
+            differences.append([title, ROWS[row].against, *shown])
+        costs += [[title, d, *_show_costs(cell)] for d, cell in zip(datasets, cells, strict=True) if cell is not None]
+    steps = ["labels, s", "training, s", "inference, s", "peak memory, MB"]
+    return "\n".join(
+        [
+            "Sample-F1 on the test documents, mean ± standard deviation over the seeds.\n",
+            _write_table(["row", *datasets, "mean"], scores),
+            "\nWhat a row loses: sample-F1 of the row it is compared with minus its own, 95 % interval of the paired",
+            "bootstrap over documents; over all datasets each counts alike.\n",
+            _write_table(["row", "compared with", *datasets, "all"], differences),
+            "\nWhat it costs, a seed; documents and classes are encoded already.\n",
+            _write_table(["row", "dataset", *steps], costs),
+        ]
+    )
+
+
+MISSING = "–"
+
+
+def _show_score(cell: Measured | None) -> str:
+    if cell is None:
+        return MISSING
+    by_seed = cell.scores.mean(axis=1)
+    spread = f" ± {by_seed.std(ddof=1):.3f}" if len(by_seed) > 1 else ""
+    return f"{by_seed.mean():.3f}{spread}"
+
+
+def _show_difference(difference: tuple[float, float, float] | None) -> str:
+    return MISSING if difference is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*difference)
+
+
+def _show_costs(cell: Measured) -> list[str]:
+    others = ("ingest", "enrich", "encoding", "train", "infer")
+    labels = sum(seconds for step, seconds in cell.seconds.items() if step not in others)
+    return [f"{x:,.0f}" for x in (labels, cell.seconds["train"], cell.seconds["infer"], cell.peak_memory)]
+
+
+def _write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows))
+
+
+# ---------------------------------------------------------------------- the command
+
+
+def find_datasets() -> list[str]:
+    """Return the folders of raw data that can be measured on."""
+    needed = ("classes.txt", "test/doc2labels.txt")
+    return sorted(folder.name for folder in RAW.iterdir() if all((folder / name).is_file() for name in needed))
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logger.setLevel(logging.INFO)
+
+
+def main() -> int:
+    """Measure what is not kept yet and print the table; return 1 if a row failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=[*SETS, *ROWS])
+    parser.add_argument("--datasets", nargs="+", help="default: all that have gold test labels")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
+    parser.add_argument("--threads", type=int, help="of torch and BLAS; default: all cores")
+    parser.add_argument("--table", action="store_true", help="measure nothing, print what is kept")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if options.threads:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    _set_up_logging()
+    wanted = {row for name in options.rows for row in SETS.get(name, [name])}
+    rows = [name for name in ROWS if name in wanted]
+    datasets = options.datasets or find_datasets()
+    failed = []
+    for dataset, row in [] if options.table else itertools.product(datasets, rows):
+        plan = make_plan(ROWS[row], dataset)
+        missing = [seed for seed in options.seeds if not has_result(dataset, row, seed, plan)]
+        if missing and not measure_apart(row, dataset, missing, options.threads):
+            failed.append(f"{row} on {dataset}")
+    print(write_tables(rows, datasets, collect_results(rows, datasets, options.seeds)))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(len(failed) > 0)
+
+
+def measure_apart(row: str, dataset: str, seeds: Sequence[int], threads: int | None) -> bool:
+    """Measure a row in a process of its own; tell whether it went well."""
+    process = multiprocessing.get_context("spawn").Process(target=measure_row, args=(row, dataset, seeds, threads))
+    process.start()
+    process.join()
+    return process.exitcode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
