@@ -151,7 +151,9 @@ def test_view_reads_other_scripts(texts: list[str], class_texts: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "texts", [[], ["!", "?"], ["", " "], ["apples", "pears"]], ids=["no-texts", "no-words", "blank", "words-of-no-class"]
+    "texts",
+    [[], ["!", "?"], ["", " "], ["apples", "pears"]],
+    ids=["no-texts", "no-words", "blank", "words-of-no-class"],
 )
 def test_corpus_without_a_word_of_any_class_scores_zero(texts: list[str]) -> None:
     view = LexicalView.fit(texts, ["dogs", "cats", "tools"])
