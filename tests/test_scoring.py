@@ -1,27 +1,44 @@
 """Scores without labels: the formulas against brute force over the whole document-class matrix."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import sparse
 
 from hmltc_kedro import scoring
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.encoding import TextEncoder, normalise
+from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.scoring import (
     Candidates,
-    LexicalView,
+    Corpus,
+    ViewWeights,
+    average_views,
     candidates_to_frame,
+    choose_neighbour_share,
     embed_classes,
     estimate_moments,
     find_nearest_class,
+    find_neighbours,
     iterate_candidates,
-    normalise,
+    measure_reliability,
+    measure_spread,
+    split_halves,
+    weigh_lexical_view,
+    weigh_views,
     write_class_texts,
-    write_lexical_texts,
     write_path_texts,
 )
 from hmltc_kedro.taxonomy import Taxonomy
+
+# Shared machines stall: a slow example is no failure.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 DESCRIPTIONS = [f"description {c}" for c in range(7)]
 
@@ -92,14 +109,6 @@ def test_path_view_of_two_parents_is_the_normalised_mean_of_both_paths(diamond: 
         np.testing.assert_allclose(np.linalg.norm(view, axis=1), 1, atol=1e-5)
 
 
-def test_lexical_text_holds_name_path_keywords_and_description(diamond: Taxonomy) -> None:
-    assert write_lexical_texts(diamond, DESCRIPTIONS)[4] == "pet beds animals > dogs > pet beds cushion description 4"
-
-
-def test_normalise_keeps_a_zero_row() -> None:
-    np.testing.assert_array_equal(normalise(np.array([[3, 4], [0, 0]], np.float32)), np.float32([[0.6, 0.8], [0, 0]]))
-
-
 # ---------------------------------------------------------------------- moments
 
 
@@ -143,79 +152,295 @@ def test_classes_that_never_vary_do_not_divide_by_zero() -> None:
     assert np.isfinite(moments.standardise(documents)).all()
 
 
-# ---------------------------------------------------------------------- words
+def test_spread_is_that_of_a_class_over_the_documents(documents: np.ndarray, views: dict[str, np.ndarray]) -> None:
+    scores = documents.astype(np.float64) @ views["text"].T
+    assert measure_spread(documents, views["text"]) == pytest.approx(np.sqrt(scores.var(axis=0).mean()), rel=1e-4)
 
 
-def test_lexical_scores_are_tfidf_cosines_at_unit_spread(lexical: LexicalView) -> None:
-    scores = lexical.scores(slice(0, len(CORPUS)))
-    assert (scores.shape, scores.dtype) == ((len(CORPUS), 7), np.float32)
-    np.testing.assert_allclose(scores.std(), 1, atol=1e-4)
-    cosines = (lexical.documents @ lexical.classes.T).toarray()
-    np.testing.assert_allclose(scores, cosines * lexical.scale, atol=1e-6)
-    assert scores[0].argmax() == 2  # leash, dogs
-    assert scores[4].argmax() == 6  # garden tools
-    assert not scores[8].any()  # a word of no class
+def test_cosine_with_averaged_views_is_their_mean_cosine(documents: np.ndarray, views: dict[str, np.ndarray]) -> None:
+    mean = np.mean([documents @ view.T for view in views.values()], axis=0)
+    averaged = average_views(views)
+    assert averaged.dtype == np.float32
+    np.testing.assert_allclose(documents @ averaged.T, mean, atol=1e-6)
 
 
-def test_blocks_do_not_change_the_lexical_scale(
-    monkeypatch: pytest.MonkeyPatch, diamond: Taxonomy, lexical: LexicalView
-) -> None:
-    monkeypatch.setattr(scoring, "BLOCK", 2)
-    again = LexicalView.fit(CORPUS, write_lexical_texts(diamond, DESCRIPTIONS))
-    assert again.scale == pytest.approx(lexical.scale, rel=1e-6)
+# ---------------------------------------------------------------------- reliability
 
 
 @pytest.mark.parametrize(
-    ("texts", "class_texts"),
+    ("text", "halves"),
     [
-        (
-            ["καινούρια κατσαρόλα για την κουζίνα", "λουρί για τον σκύλο μου", "φυτά στον κήπο"],
-            ["κουζίνα κατσαρόλα", "κατοικίδια λουρί σκύλο", "κήπο φυτά"],
-        ),
-        (
-            ["новая кастрюля для кухни", "поводок для собаки", "растения в саду"],
-            ["кухни кастрюля", "поводок собаки", "саду растения"],
-        ),
+        ("one two three", ("one two", "three")),
+        ("  one\n\ttwo ", ("one", "two")),
+        ("kettle", ("ket", "tle")),
+        ("手机壳", ("手机", "壳")),
+        ("a", ("a", "")),
+        ("", ("", "")),
     ],
-    ids=["greek", "cyrillic"],
 )
-def test_lexical_view_reads_other_scripts(texts: list[str], class_texts: list[str]) -> None:
-    scores = LexicalView.fit(texts, class_texts).scores(slice(0, 3))
-    assert scores.argmax(axis=1).tolist() == [0, 1, 2]
-    assert (scores.max(axis=1) > 0).all()
+def test_text_is_halved_by_words_or_else_by_characters(text: str, halves: tuple[str, str]) -> None:
+    assert split_halves(text) == halves
 
 
-@pytest.mark.parametrize("texts", [["!", "?"], ["apples", "pears"]], ids=["no-words", "words-of-no-class"])
-def test_corpus_without_a_word_of_any_class_scores_zero(texts: list[str]) -> None:
-    scores = LexicalView.fit(texts, ["dogs", "cats", "tools"]).scores(slice(0, 2))
-    np.testing.assert_array_equal(scores, np.zeros((2, 3)))
+@given(st.text())
+def test_halves_have_all_words_and_differ_by_one_at_most(text: str) -> None:
+    first, second = split_halves(text)
+    words = text.split()
+    if len(words) > 1:
+        assert first.split() + second.split() == words
+        assert len(first.split()) - len(second.split()) in (0, 1)
+    else:
+        assert first + second == text
+        assert len(first) - len(second) in (0, 1)
+
+
+def centre(scores: np.ndarray) -> np.ndarray:
+    scores = scores.astype(np.float64)
+    return scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
+
+
+def test_reliability_is_as_worked_out_by_hand() -> None:
+    # Rows and columns sum to 0 already: 2 / sqrt(4 * 4).
+    first = np.array([[1, 0, -1], [-1, 0, 1]], np.float32)
+    second = np.array([[1, -1, 0], [-1, 1, 0]], np.float32)
+    assert measure_reliability(first, second) == pytest.approx(0.5)
+    assert measure_reliability(first, -second) == 0, "a negative correlation counts as none"
+
+
+def test_reliability_is_the_correlation_of_what_classes_and_documents_do_not_explain() -> None:
+    rng = np.random.default_rng(3)
+    true = rng.normal(size=(50, 7))
+    first, second = (np.float32(true + rng.normal(size=(50, 7))) for _ in range(2))
+    expected = np.corrcoef(centre(first).ravel(), centre(second).ravel())[0, 1]
+    assert 0.4 < expected < 0.6
+    assert measure_reliability(first, second) == pytest.approx(expected, abs=1e-5)
+    hubs, lengths = 5 * rng.normal(size=(1, 7)), 5 * rng.normal(size=(50, 1))
+    shifted = np.float32(3 * second + hubs + lengths)
+    assert measure_reliability(first, shifted) == pytest.approx(expected, abs=1e-4)
+    assert measure_reliability(first, np.float32(2 * first + hubs)) == pytest.approx(1, abs=1e-5)
+
+
+def test_independent_scores_have_next_to_no_reliability() -> None:
+    rng = np.random.default_rng(4)
+    common = rng.normal(size=(1, 20)) * 10  # hubs: what all texts have in common is no agreement
+    first, second = (np.float32(common + rng.normal(size=(500, 20))) for _ in range(2))
+    assert measure_reliability(first, second) < 0.03
+
+
+@pytest.mark.parametrize("scores", [np.zeros((4, 3)), np.ones((1, 3)), np.arange(4.0)[:, None]])
+def test_scores_that_say_nothing_have_no_reliability(scores: np.ndarray) -> None:
+    assert measure_reliability(np.float32(scores), np.float32(scores)) == 0
+
+
+@pytest.mark.parametrize(
+    ("dense", "words", "weight"), [(0.64, 0.25, 0.625), (0.5, 0.5, 1), (0.1, 0.9, 2), (0, 0.1, 2), (0, 0, 0), (1, 0, 0)]
+)
+def test_lexical_weight_by_hand(dense: float, words: float, weight: float) -> None:
+    assert weigh_lexical_view(dense, words) == pytest.approx(weight)
+
+
+@pytest.mark.parametrize(("reliability", "share"), [(1, 0), (0, 1), (1 / 3, 1 / 2), (0.6, 0.25)])
+def test_neighbour_share_by_hand(reliability: float, share: float) -> None:
+    assert choose_neighbour_share(reliability) == pytest.approx(share)
+
+
+class CharacterEncoder:
+    """Stands for an encoder: a text is the counts of six letters, at unit length."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.asked += texts
+        return normalise(np.array([[text.count(letter) for letter in "aeostd"] for text in texts], np.float32))
+
+
+def weigh(
+    views: dict[str, np.ndarray], lexical: LexicalView, encoder: CharacterEncoder | None, **options: object
+) -> ViewWeights:
+    options = {"fixed_lexical_weight": None, "with_neighbours": True, "seed": 1, **options}
+    return weigh_views(CORPUS, views, lexical, encoder, **options)
+
+
+def test_views_are_weighed_by_what_their_halves_agree_on(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
+    found = weigh(views, lexical, CharacterEncoder())
+    halves = [[split_halves(text)[part] for text in CORPUS] for part in range(2)]
+    dense = [CharacterEncoder().encode(texts) @ np.mean(list(views.values()), axis=0).T for texts in halves]
+    words = [lexical.score(lexical.represent(texts)) for texts in halves]
+    r_dense, r_words = (np.corrcoef(*(centre(half).ravel() for half in view))[0, 1] for view in (dense, words))
+    assert 0 < r_words and 0 < r_dense < 1, "else the weights would say little here"
+    assert found.n_documents == len(CORPUS)
+    assert found.dense_reliability == pytest.approx(r_dense, abs=1e-5)
+    assert found.lexical_reliability == pytest.approx(r_words, abs=1e-5)
+    assert found.lexical_weight == pytest.approx(min(np.sqrt(r_words / r_dense), 2), abs=1e-4)
+    assert found.neighbour_share == pytest.approx(1 - 2 * r_dense / (1 + r_dense), abs=1e-4)
+
+
+def test_nothing_is_measured_where_nothing_depends_on_it(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
+    found = weigh(views, lexical, None, fixed_lexical_weight=0.3, with_neighbours=False)
+    assert found == ViewWeights(0, None, None, 0.3, 0.0)
+
+
+def test_fixed_weight_stays_and_the_share_is_measured(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
+    measured = weigh(views, lexical, CharacterEncoder())
+    fixed = weigh(views, lexical, CharacterEncoder(), fixed_lexical_weight=0.3)
+    assert fixed.lexical_weight == 0.3 != measured.lexical_weight
+    assert fixed.neighbour_share == measured.neighbour_share
+    alone = weigh(views, lexical, CharacterEncoder(), with_neighbours=False)
+    assert (alone.lexical_weight, alone.neighbour_share) == (measured.lexical_weight, 0)
+
+
+def test_views_without_words_leave_the_weight_to_the_dense_ones(views: dict[str, np.ndarray]) -> None:
+    found = weigh(views, LexicalView.empty(7), CharacterEncoder())
+    assert (found.lexical_reliability, found.lexical_weight) == (0, 0)
+
+
+def test_large_corpus_is_sampled_by_the_seed(
+    monkeypatch: pytest.MonkeyPatch, views: dict[str, np.ndarray], lexical: LexicalView
+) -> None:
+    monkeypatch.setattr(scoring, "HALVED", 4)
+    encoders = [CharacterEncoder() for _ in range(3)]
+    found = [weigh(views, lexical, encoder, seed=seed) for encoder, seed in zip(encoders, (1, 1, 2), strict=True)]
+    assert [weights.n_documents for weights in found] == [4, 4, 4]
+    assert found[0] == found[1]
+    assert encoders[0].asked == encoders[1].asked != encoders[2].asked
+    halves = [set(pair) for pair in zip(encoders[0].asked[:4], encoders[0].asked[4:], strict=True)]
+    assert all(pair in [set(split_halves(text)) for text in CORPUS] for pair in halves)
+
+
+# ---------------------------------------------------------------------- neighbours
+
+
+def nearest(documents: np.ndarray, n: int, k: int, among: np.ndarray) -> list[float]:
+    """Return the k largest cosines of document n and others, by brute force."""
+    return sorted((float(documents[n] @ documents[other]) for other in among if other != n), reverse=True)[:k]
+
+
+@pytest.mark.parametrize("block", [7, 4096])
+def test_neighbours_equal_brute_force(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(scoring, "BLOCK", block)
+    documents = unit(np.random.default_rng(5), 60)
+    weights = find_neighbours(documents, 4, seed=0)
+    assert (weights.shape, weights.dtype, weights.nnz) == ((60, 60), np.float32, 240)
+    cosines = documents @ documents.T
+    np.fill_diagonal(cosines, -np.inf)
+    expected = np.zeros((60, 60))
+    np.put_along_axis(expected, np.argsort(-cosines, axis=1)[:, :4], 0.25, axis=1)
+    np.testing.assert_array_equal(weights.toarray(), expected)
+
+
+def test_neighbours_of_a_large_corpus_are_the_nearest_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "POOL", 20)
+    monkeypatch.setattr(scoring, "BLOCK", 16)
+    documents = unit(np.random.default_rng(6), 60)
+    weights, again, other = (find_neighbours(documents, 3, seed=seed) for seed in (0, 0, 1))
+    assert (weights != again).nnz == 0
+    assert (weights != other).nnz > 0
+    pool = np.unique(weights.indices)
+    assert len(pool) <= 20
+    for n in range(60):
+        near = weights[[n]].indices
+        assert len(set(near)) == 3 and n not in near
+        np.testing.assert_allclose(sorted(documents[near] @ documents[n])[::-1], nearest(documents, n, 3, pool), 1e-5)
+
+
+def test_too_few_others_all_count() -> None:
+    weights = find_neighbours(unit(np.random.default_rng(7), 3), 10, seed=0)
+    np.testing.assert_array_equal(weights.toarray(), (1 - np.eye(3)) / 2)
+
+
+def test_document_alone_has_itself() -> None:
+    documents = unit(np.random.default_rng(7), 1)
+    np.testing.assert_array_equal(find_neighbours(documents, 5, seed=0).toarray(), [[1]])
+    # So that its score stays its own, whatever the neighbours' share.
+    corpus = Corpus(documents, None, find_neighbours(documents, 5, seed=0), 1.0)
+    np.testing.assert_array_equal(corpus.read_vectors(slice(0, 1)), documents)
+
+
+def test_document_among_its_duplicates_is_not_its_own_neighbour() -> None:
+    documents = np.tile(unit(np.random.default_rng(8), 1), (6, 1))
+    weights = find_neighbours(documents, 2, seed=0)
+    assert not weights.diagonal().any()
+    assert weights.nnz == 12
+    np.testing.assert_array_equal(weights.sum(axis=1), np.ones(6))
+
+
+@given(
+    documents=arrays(np.float32, st.tuples(st.integers(2, 12), st.just(3)), elements=st.integers(1, 3).map(float)),
+    k=st.integers(1, 5),
+)
+def test_neighbours_of_any_corpus_are_nearest_others_of_equal_weight(documents: np.ndarray, k: int) -> None:
+    documents = normalise(documents)
+    n = len(documents)
+    weights = find_neighbours(documents, k, seed=0)
+    k = min(k, n - 1)
+    for row in range(n):
+        near = weights[[row]].indices
+        assert len(set(near)) == k and row not in near
+        expected = nearest(documents, row, k, np.arange(n))
+        np.testing.assert_allclose(sorted(documents[near] @ documents[row])[::-1], expected, atol=1e-5)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.fixture
+def neighbours(documents: np.ndarray) -> sparse.csr_array:
+    return find_neighbours(documents, 3, seed=0)
+
+
+@pytest.mark.parametrize("bounds", [(0, 9), (0, 4, 8, 9), (2, 3)])
+def test_corpus_is_drawn_towards_its_neighbours_block_by_block(
+    documents: np.ndarray, lexical: LexicalView, neighbours: sparse.csr_array, bounds: tuple[int, ...]
+) -> None:
+    words = lexical.represent(CORPUS)
+    corpus = Corpus(documents, words, neighbours, 0.3)
+    drawn = 0.7 * np.eye(9) + 0.3 * neighbours.toarray()
+    for start, end in pairwise(bounds):
+        rows = slice(start, end)
+        vectors, bags = corpus.read_vectors(rows), corpus.read_words(rows)
+        assert vectors.dtype == bags.dtype == np.float32
+        np.testing.assert_allclose(vectors, (drawn @ documents)[rows], atol=1e-6)
+        np.testing.assert_allclose(bags.toarray(), (drawn @ words.toarray())[rows], atol=1e-6)
+
+
+def test_corpus_without_neighbours_is_itself(documents: np.ndarray, lexical: LexicalView) -> None:
+    words = lexical.represent(CORPUS)
+    corpus = Corpus(documents, words)
+    np.testing.assert_array_equal(corpus.read_vectors(slice(2, 5)), documents[2:5])
+    np.testing.assert_array_equal(corpus.read_words(slice(2, 5)).toarray(), words[2:5].toarray())
 
 
 # ---------------------------------------------------------------------- candidates
 
 
 def collect(
-    documents: np.ndarray,
+    documents: np.ndarray | Corpus,
     views: dict[str, np.ndarray],
     lexical: LexicalView | None,
     taxonomy: Taxonomy,
     top_k: int = 4,
     prior: float = 3,
 ) -> list[Candidates]:
+    if isinstance(documents, Corpus):
+        corpus = documents
+    else:
+        corpus = Corpus(documents, lexical.represent(CORPUS) if lexical else None)
     return list(
-        iterate_candidates(documents, views, lexical, taxonomy, top_k=top_k, hubness_prior=prior, lexical_weight=0.5)
+        iterate_candidates(corpus, views, lexical, taxonomy, top_k=top_k, hubness_prior=prior, lexical_weight=0.5)
     )
 
 
-def brute_force(documents: np.ndarray, views: dict[str, np.ndarray], lexical: LexicalView | None) -> np.ndarray:
-    """Return the fused scores (N, C) by their formula, in float64, with the prior 3."""
+def brute_force(
+    documents: np.ndarray, views: dict[str, np.ndarray], lexical: LexicalView | None, drawn: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the fused scores (N, C) by their formula, in float64, with the prior 3; `drawn` mixes documents (N, N)."""
     dense = np.mean([documents.astype(np.float64) @ v.T.astype(np.float64) for v in views.values()], axis=0)
     trust = (len(documents) / 7) / (len(documents) / 7 + 3)
     mean, variance = dense.mean(axis=0), dense.var(axis=0)
     mean = trust * mean + (1 - trust) * mean.mean()
     variance = trust * variance + (1 - trust) * variance.mean()
     fused = (dense - mean) / np.sqrt(variance)
-    return fused if lexical is None else fused + 0.5 * lexical.scores(slice(0, len(documents)))
+    fused = fused if lexical is None else fused + 0.5 * lexical.score(lexical.represent(CORPUS))
+    return fused if drawn is None else drawn @ fused
 
 
 @pytest.mark.parametrize("with_words", [True, False])
@@ -244,6 +469,37 @@ def test_path_of_a_candidate_is_the_best_by_mean_score(
             assert found.paths[n, k][found.paths[n, k] >= 0].tolist() == list(best)
     ways = {tuple(path) for row in found.paths for path in row if path[2] == 4}
     assert ways == {(0, 2, 4), (0, 3, 4)}
+
+
+@pytest.mark.parametrize("block", [2, 4096])
+@pytest.mark.parametrize("with_words", [True, False])
+def test_scores_are_drawn_towards_those_of_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+    documents: np.ndarray,
+    views: dict[str, np.ndarray],
+    lexical: LexicalView,
+    neighbours: sparse.csr_array,
+    diamond: Taxonomy,
+    with_words: bool,
+    block: int,
+) -> None:
+    monkeypatch.setattr(scoring, "BLOCK", block)
+    words = lexical if with_words else None
+    corpus = Corpus(documents, lexical.represent(CORPUS) if with_words else None, neighbours, 0.4)
+    # Scores are averaged here, vectors there: it comes to the same.
+    fused = brute_force(documents, views, words, drawn=0.6 * np.eye(9) + 0.4 * neighbours.toarray())
+    assert not np.allclose(fused, brute_force(documents, views, words), atol=0.1)
+    for found in collect(corpus, views, words, diamond):
+        rows, best = found.rows, found.classes
+        np.testing.assert_array_equal(best, np.argsort(-fused[rows], axis=1)[:, :4])
+        np.testing.assert_allclose(found.scores["score_fused"], np.take_along_axis(fused[rows], best, 1), atol=1e-4)
+        # By view the scores are the document's own.
+        own = {f"score_{name}": documents[rows] @ view.T for name, view in views.items()}
+        if with_words:
+            own["score_lexical"] = lexical.score(lexical.represent(CORPUS[rows]))
+        assert set(found.scores) == {*own, "score_fused"}
+        for name, scores in own.items():
+            np.testing.assert_allclose(found.scores[name], np.take_along_axis(scores, best, 1), atol=1e-6)
 
 
 def test_blocks_do_not_matter(

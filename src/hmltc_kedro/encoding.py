@@ -154,8 +154,8 @@ def cut_windows(model: SentenceTransformer, texts: Sequence[str], max_windows: i
         m >= n windows, and owners of shape (m,), int64.
     """
     room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
-    # A word piece has at least one character: short texts need no tokenizer to be known as short.
-    long = [i for i, text in enumerate(texts) if len(text) > room]
+    # A word piece has at least one byte: short texts need no tokenizer to be known as short.
+    long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
     if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
         return list(texts), np.arange(len(texts), dtype=np.int64)
     encoded = model.tokenizer(
@@ -175,7 +175,7 @@ def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: 
     count = -(-len(offsets) // room)
     if count <= 1:
         return [text]
-    bounds = [offsets[len(offsets) * number // count][0] for number in range(count)] + [len(text)]
+    bounds = [0, *(offsets[len(offsets) * number // count][0] for number in range(1, count)), len(text)]
     return [text[start:end] for start, end in pairwise(bounds[: max_windows + 1])]
 
 

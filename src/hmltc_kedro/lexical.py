@@ -131,11 +131,13 @@ class LexicalView:
 
     @classmethod
     def load(cls, directory: Path) -> LexicalView:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; a ValueError if the two files do not belong together."""
         from safetensors.numpy import load_file
 
         words = tuple(json.loads((directory / "words.json").read_text("utf-8")))
         parts = load_file(directory / "lexical.safetensors")
+        if len(parts["idf"]) != len(words):
+            raise ValueError(f"{len(words)} words in words.json for {len(parts['idf'])} in lexical.safetensors")
         shape = (len(parts["starts"]) - 1, len(words))
         return cls(words, parts["idf"], sparse.csr_array((parts["values"], parts["columns"], parts["starts"]), shape))
 

@@ -103,7 +103,7 @@ def estimate_moments(documents: npt.NDArray[np.float32], classes: FloatArray, pr
 
 
 def measure_spread(documents: FloatArray, classes: FloatArray) -> float:
-    """Return the standard deviation of the cosines of n documents and C classes, a scalar.
+    """Return how far the cosines of n documents with a class spread: the root mean square of C standard deviations.
 
     Args:
         documents: unit vectors of shape (n, d).
@@ -238,7 +238,7 @@ POOL = 50_000
 def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> sparse.csr_array:
     """Return W of shape (N, N): 1/k for each of a document's k nearest others by cosine, sparse, float32.
 
-    With fewer than k others all of them count; of one document alone there is no neighbour and W is 0.
+    With fewer than k others all of them count; a document alone has itself.
 
     Args:
         documents: unit vectors of shape (N, d).
@@ -251,7 +251,7 @@ def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> sp
     pool = np.arange(n) if n <= POOL else np.sort(np.random.default_rng(seed).choice(n, POOL, replace=False))
     k = min(k, len(pool) - 1)
     if k < 1:
-        return sparse.csr_array((n, n), dtype=np.float32)
+        return sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
     search = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute").fit(documents[pool])
     found = []
     bar = tqdm(total=n, desc="neighbours", unit="doc", disable=not show_progress())

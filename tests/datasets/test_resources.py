@@ -24,9 +24,11 @@ def test_encoder_is_one_object_for_the_same_settings(tmp_path: Path) -> None:
 
 
 def test_encoder_has_the_settings_of_its_entry(tmp_path: Path) -> None:
-    dataset = EncoderDataset(model="some/name", max_length=32, batch_size=3, device="cpu", cache=str(tmp_path / "c"))
+    given = {"max_length": 32, "max_windows": 5, "batch_size": 3, "device": "cpu"}
+    dataset = EncoderDataset(model="some/name", **given, cache=str(tmp_path / "c"))
     encoder = dataset.load()
-    assert (encoder.name, encoder.max_length, encoder.batch_size, encoder.device) == ("some/name", 32, 3, "cpu")
+    assert encoder.name == "some/name"
+    assert {name: getattr(encoder, name) for name in given} == given
     assert encoder._cache_path == tmp_path / "c"
     assert dataset.exists()
 
@@ -42,12 +44,14 @@ def test_encoder_is_identified_by_name_length_and_files(tmp_path: Path) -> None:
     assert (first["model"], first["max_length"]) == (str(tmp_path), 32)
     assert EncoderDataset(model=str(tmp_path), max_length=32, batch_size=3, device="cpu").identify() == first
     assert EncoderDataset(model=str(tmp_path), max_length=33).identify() != first
+    windows = EncoderDataset(model=str(tmp_path), max_length=32, max_windows=2).identify()
+    assert windows["max_windows"] == 2 and windows["weights"] != first["weights"]
     (tmp_path / "config.json").write_text("{ }", "utf-8")
     assert EncoderDataset(model=str(tmp_path), max_length=32).identify()["weights"] != first["weights"]
 
 
 def test_identity_of_the_embedded_encoder_is_that_of_its_vectors() -> None:
-    dataset = EncoderDataset(model="embedded", max_length=32)
+    dataset = EncoderDataset(model="embedded", max_length=32, max_windows=4)
     assert dataset.identify()["weights"] == dataset.load().fingerprint
 
 

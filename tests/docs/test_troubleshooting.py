@@ -117,7 +117,9 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "The classes changed": decode_for_other_classes,
     "There is no trained classifier": lambda: HierarchicalClassifier.load("data/06_models/mine/classifier"),
     "The classifier cannot be read": write_and(
-        "data/06_models/mine/classifier/settings.json", "{}", lambda path: HierarchicalClassifier.load(path.parent)
+        "data/06_models/mine/classifier/settings.json",
+        '{"format": 1}',
+        lambda path: HierarchicalClassifier.load(path.parent),
     ),
     "Gold labels of other documents": score_other_documents,
     "The encoder cannot be found": lambda: resolve_model("sentence-transformers/all-mpnet-base-v3"),

@@ -102,11 +102,12 @@ def test_code_is_told_by_the_node_and_the_helpers_that_changed() -> None:
 def test_parameters_are_flattened_as_json_gives_them_back() -> None:
     starved = {"unit": "documents", "threshold": 15}
     gap = {"rivals": "all", "method": "fixed", "value": 0.5}
-    scores = {"views": ("text",), "hubness_prior": math.inf, "lexical_weight": 0, "top_k": 2}
+    scores = {"views": ("text",), "hubness_prior": math.inf, "lexical_weight": None, "neighbours": 0, "top_k": 2}
     params = PseudoLabelParams(**scores, selection="threshold", gap=gap, starved=starved)
     flat = flatten("pseudo_label", params)
     assert flat["pseudo_label.views"] == ["text"]
     assert flat["pseudo_label.hubness_prior"] == math.inf
+    assert flat["pseudo_label.lexical_weight"] is None
     assert flat["pseudo_label.starved.threshold"] == 15
     assert flatten("seed", 42) == {"seed": 42}
     assert flatten("a", {"b": {}, "c": {"d": Path("x")}}) == {"a.b": {}, "a.c.d": "x"}

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmltc_kedro.encoding import encode_texts
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling import classifier as module
 
 TEXTS = ["a puppy on a leash", "a steel spade for the garden", "a cat asleep on its pet bed", "x", "cats and cat toys"]
+LONG = "the weather was fine that day, we stayed at home. " * 10 + "A rake and a spade, good tools for the garden. " * 4
+"""Longer than 64 word pieces, and what it is about comes after them."""
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,29 @@ def saved(classifier: HierarchicalClassifier, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def copied(saved: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "classifier"))
+
+
+@pytest.fixture(scope="session")
+def reader(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
+    """Return a classifier with a lexical view that reads long texts in windows."""
+    from hmltc_kedro.modeling.head import CosineHead
+
+    taxonomy = classifier.taxonomy
+    head = CosineHead(classifier.head.class_vectors, temperature=0.05, prior=0.01, lexical_weight=2.0)
+    view = LexicalView.fit([*TEXTS, LONG], write_lexical_texts(taxonomy, taxonomy.labels))
+    return HierarchicalClassifier(classifier.encoder, head, taxonomy, classifier.decoding, lexical=view, max_windows=3)
+
+
+@pytest.fixture(scope="session")
+def saved_reader(reader: HierarchicalClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("models") / "reader"
+    reader.save(directory)
+    return directory
+
+
+@pytest.fixture
+def copied_reader(saved_reader: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved_reader, tmp_path / "reader"))
 
 
 # ---------------------------------------------------------------------- prediction
@@ -138,6 +165,61 @@ def test_model_works_where_kedro_is_not_installed(saved: Path, classifier: Hiera
     assert json.loads(result.stdout.splitlines()[-1]) == [p.class_ids for p in classifier.predict(TEXTS)]
 
 
+# ---------------------------------------------------------------------- words and windows
+
+
+def test_probabilities_are_those_of_windows_and_words(reader: HierarchicalClassifier) -> None:
+    import torch
+
+    texts = [LONG, *TEXTS]
+    vectors = encode_texts(reader.encoder, texts, 32, max_windows=3)
+    scores = reader.lexical.score(reader.lexical.represent(texts))
+    with torch.no_grad():
+        logits = reader.head(torch.from_numpy(vectors), torch.from_numpy(scores))
+    np.testing.assert_allclose(reader.predict_probabilities(texts), logits.sigmoid().numpy(), atol=2e-3)
+
+
+def test_what_a_text_says_late_counts_only_with_windows(
+    classifier: HierarchicalClassifier, reader: HierarchicalClassifier
+) -> None:
+    tools = reader.taxonomy.index["to"]
+    bare = HierarchicalClassifier(
+        classifier.encoder, classifier.head, classifier.taxonomy, classifier.decoding, max_windows=3
+    )
+    cut, whole = (model.predict_probabilities([LONG])[0, tools] for model in (classifier, bare))
+    assert whole > 2 * cut
+
+
+def test_words_and_windows_come_back(reader: HierarchicalClassifier, saved_reader: Path) -> None:
+    loaded = HierarchicalClassifier.load(saved_reader, device="cpu")
+    texts = [LONG, *TEXTS]
+    assert loaded.max_windows == 3
+    assert loaded.lexical is not None and loaded.lexical.words == reader.lexical.words
+    np.testing.assert_array_equal(loaded.predict_probabilities(texts), reader.predict_probabilities(texts))
+    assert loaded.predict(texts) == reader.predict(texts)
+
+
+def test_words_are_files_like_the_others(saved_reader: Path, saved: Path) -> None:
+    new = {file.name for file in saved_reader.iterdir()} - {file.name for file in saved.iterdir()}
+    assert new == {"words.json", "lexical.safetensors"}
+
+
+@pytest.mark.parametrize("file", ["words.json", "lexical.safetensors"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b"\xff\x00 half"])
+def test_damaged_words_are_an_input_error(copied_reader: Path, file: str, content: bytes | None) -> None:
+    (copied_reader / file).unlink()
+    if content is not None:
+        (copied_reader / file).write_bytes(content)
+    with pytest.raises(InputError, match="not a readable classifier"):
+        HierarchicalClassifier.load(copied_reader, device="cpu")
+
+
+def test_words_of_another_taxonomy_are_an_input_error(copied_reader: Path) -> None:
+    LexicalView.fit(TEXTS, ["dogs", "cats"]).save(copied_reader)
+    with pytest.raises(InputError, match="words of 2 classes for 7 classes"):
+        HierarchicalClassifier.load(copied_reader, device="cpu")
+
+
 # ---------------------------------------------------------------------- atomic
 
 
@@ -193,6 +275,14 @@ def test_head_of_another_taxonomy_is_an_input_error(copied: Path) -> None:
     taxonomy = json.loads((copied / "taxonomy.json").read_text("utf-8"))
     (copied / "taxonomy.json").write_text(json.dumps(taxonomy[:2]), "utf-8")
     with pytest.raises(InputError, match="7 class vectors for 2 classes"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_other_format_is_an_input_error_that_says_so(copied: Path, number: int) -> None:
+    settings = json.loads((copied / "settings.json").read_text("utf-8"))
+    (copied / "settings.json").write_text(json.dumps({**settings, "format": number}), "utf-8")
+    with pytest.raises(InputError, match=rf"\(format {number}, this version reads 2\); train it again"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 

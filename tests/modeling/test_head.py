@@ -78,6 +78,47 @@ def test_temperature_that_is_not_learned_has_no_gradient(class_vectors: torch.Te
     assert head.log_scale.item() == 0
 
 
+# ---------------------------------------------------------------------- with words
+
+
+def test_lexical_term_is_weight_times_score() -> None:
+    head = CosineHead(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), temperature=0.5, bias=False, lexical_weight=3.0)
+    logits = head(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.7]]))
+    torch.testing.assert_close(logits, torch.tensor([[0.6 / 0.5, 0.8 / 0.5 + 3 * 0.7]]))
+
+
+@pytest.mark.parametrize(("weight", "scores"), [(None, torch.ones(3, 7)), (1.0, None)])
+def test_lexical_scores_and_term_go_together(
+    class_vectors: torch.Tensor, weight: float | None, scores: torch.Tensor | None
+) -> None:
+    head = CosineHead(class_vectors, lexical_weight=weight)
+    with pytest.raises(ValueError, match="lexical scores go with a head that has the lexical term"):
+        head(torch.randn(3, 6), scores)
+
+
+def test_gradient_reaches_the_lexical_weight(class_vectors: torch.Tensor) -> None:
+    head = CosineHead(class_vectors, lexical_weight=2.0)
+    scores = torch.rand(3, 7, generator=torch.Generator().manual_seed(3))
+    head(torch.randn(3, 6), scores).sum().backward()
+    # d (v s) / d ln v = v s
+    assert head.log_lexical is not None and head.log_lexical.grad is not None
+    torch.testing.assert_close(head.log_lexical.grad, 2 * scores.sum())
+
+
+def test_weight_of_nothing_is_next_to_none(class_vectors: torch.Tensor) -> None:
+    documents = torch.randn(3, 6)
+    silent = CosineHead(class_vectors, lexical_weight=0.0)
+    torch.testing.assert_close(silent(documents, torch.ones(3, 7)), CosineHead(class_vectors)(documents))
+
+
+def test_state_holds_the_lexical_weight_if_there_is_one(class_vectors: torch.Tensor) -> None:
+    state = CosineHead(class_vectors, lexical_weight=2.0).state_dict()
+    assert set(state) == {"class_vectors", "log_scale", "bias", "log_lexical"}
+    again = CosineHead(class_vectors, lexical_weight=1.0)
+    again.load_state_dict(state)
+    assert again.log_lexical is not None and again.log_lexical.item() == pytest.approx(math.log(2))
+
+
 # ---------------------------------------------------------------------- behind a graph convolution
 
 
@@ -104,6 +145,14 @@ def test_materialised_head_is_a_plain_one_with_the_same_logits(class_vectors: to
     assert set(plain.state_dict()) == {"class_vectors", "log_scale", "bias"}
     documents = torch.randn(4, 6)
     torch.testing.assert_close(plain(documents), head(documents))
+
+
+def test_materialised_head_keeps_the_lexical_term(class_vectors: torch.Tensor, diamond: Taxonomy) -> None:
+    head = GraphHead(class_vectors, GraphConvolution(diamond, 6), lexical_weight=0.7)
+    plain = head.materialise()
+    assert set(plain.state_dict()) == {"class_vectors", "log_scale", "bias", "log_lexical"}
+    documents, scores = torch.randn(4, 6), torch.rand(4, 7)
+    torch.testing.assert_close(plain(documents, scores), head(documents, scores))
 
 
 def test_plain_head_is_its_own_materialisation(class_vectors: torch.Tensor) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from hmltc_kedro.decoding import DecodingSettings
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.encoding import TextEncoder, encode_texts
+from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
 from hmltc_kedro.modeling.gcn import smooth_embeddings
@@ -80,7 +81,7 @@ def train(
         texts, diamond.to_matrix([ids for _, ids in shop_texts]), np.ones(len(texts), np.float32), diamond
     )
 
-    def run(settings: TrainingSettings, seed: int = 0) -> Outcome:
+    def run(settings: TrainingSettings, seed: int = 0, **lexical: LexicalView | float | int) -> Outcome:
         model = encoder.load_model()
         head, history = train_classifier(
             model,
@@ -92,6 +93,7 @@ def train(
             seed,
             corpus=CORPUS,
             corpus_vectors=None if settings.fine_tuning.epochs else encoder.encode(CORPUS),
+            **lexical,
         )
         return head, {k: v.clone() for k, v in model.state_dict().items()}, history
 
@@ -221,6 +223,60 @@ def test_graph_layers_are_trained_in_both_phases_and_the_model_is_read_again(
     np.testing.assert_array_equal(again.predict_probabilities(texts), classifier.predict_probabilities(texts))
 
 
+# ---------------------------------------------------------------------- with words and windows
+
+
+@pytest.fixture
+def lexical(shop_texts: list[tuple[str, list[str]]], diamond: Taxonomy) -> LexicalView:
+    return LexicalView.fit([text for text, _ in shop_texts], write_lexical_texts(diamond, diamond.labels))
+
+
+def test_untrained_head_weighs_both_views_as_the_labels_do(
+    train: Callable[..., Outcome],
+    encoder: TextEncoder,
+    shop_texts: list[tuple[str, list[str]]],
+    diamond_vectors: np.ndarray,
+    lexical: LexicalView,
+) -> None:
+    settings = make_settings(head_epochs=0, tuning_epochs=0, temperature=0.1)
+    head, _, _ = train(settings, lexical=lexical, lexical_weight=1.5)
+    texts = [text for text, _ in shop_texts]
+    cosines, words = encoder.encode(texts) @ diamond_vectors.T, lexical.score(lexical.represent(texts))
+    spread = np.sqrt(cosines.var(axis=0).mean())
+    with torch.no_grad():
+        logits = head(torch.from_numpy(encoder.encode(texts)), torch.from_numpy(words)).numpy()
+    # Cosines in units of their spread plus 1.5 of the words' score, times one factor, plus the offset.
+    expected = (cosines / spread + 1.5 * words) * spread / 0.1 + head.bias.item()
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_training_with_words_learns_and_ends_below_training_without(
+    train: Callable[..., Outcome], lexical: LexicalView
+) -> None:
+    settings = make_settings(head_epochs=15, tuning_epochs=0)
+    head, _, history = train(settings, lexical=lexical, lexical_weight=1.0)
+    start, _, _ = train(make_settings(head_epochs=0, tuning_epochs=0), lexical=lexical, lexical_weight=1.0)
+    assert losses(history, "head")[-1] < 0.9 * losses(history, "head")[0]
+    assert head.log_lexical.item() != start.log_lexical.item()
+    without = train(settings)[2]
+    assert losses(history, "head")[-1] < losses(without, "head")[-1]
+
+
+@pytest.mark.slow
+def test_all_phases_train_with_words_and_the_model_is_read_again(
+    train: Callable[..., Outcome], encoder: TextEncoder, diamond: Taxonomy, lexical: LexicalView, tmp_path: Path
+) -> None:
+    settings = make_settings(head_epochs=2, tuning_epochs=1, tuning_rate=2e-5, rounds=1, gcn_layers=1)
+    head, state, history = train(settings, lexical=lexical, max_windows=2)
+    assert [row["phase"] for row in history] == ["head"] * 3 + ["fine_tuning"] * 2 + ["self_training"] * 2
+    model = encoder.load_model()
+    model.load_state_dict(state)
+    classifier = HierarchicalClassifier(model, head, diamond, DecodingSettings(), None, lexical, 2)
+    classifier.save(tmp_path / "classifier")
+    again = HierarchicalClassifier.load(tmp_path / "classifier", device="cpu")
+    np.testing.assert_array_equal(again.predict_probabilities(CORPUS), classifier.predict_probabilities(CORPUS))
+
+
 # ---------------------------------------------------------------------- self-training
 
 
@@ -336,6 +392,27 @@ def test_encoded_features_are_the_encoders_vectors(encoder: TextEncoder) -> None
     with torch.no_grad():
         vectors = features(np.array([2, 1]))
     np.testing.assert_allclose(vectors.numpy(), encoder.encode([texts[2], texts[1]]), atol=1e-5)
+
+
+def test_encoded_features_of_long_texts_are_the_encoders_vectors(encoder: TextEncoder) -> None:
+    texts = ["a cat", "a leash for the dog. " * 40, "a rake", "tools for the garden. " * 20, "dogs " * 300]
+    model = encoder.load_model().eval()
+    features = EncodedFeatures(model, texts, torch.float32, max_windows=3)
+    rows = np.array([3, 0, 1, 4])
+    with torch.no_grad():
+        vectors = features(rows)
+    expected = encode_texts(model, texts, 32, max_windows=3)
+    np.testing.assert_allclose(vectors.numpy(), expected[rows], atol=1e-5)
+    assert not np.allclose(expected[[1, 3, 4]], encode_texts(model, texts, 32, 1)[[1, 3, 4]], atol=1e-3)
+
+
+def test_gradients_reach_the_encoder_through_windows(encoder: TextEncoder) -> None:
+    model = encoder.load_model().eval()
+    freeze_lower_layers(model, 1 / 6)
+    features = EncodedFeatures(model, ["a leash for the dog. " * 40, "a cat"], torch.float32, max_windows=2)
+    features(np.array([0]))[0, 0].backward()
+    moved = [p for p in model.parameters() if p.requires_grad]
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in moved)
 
 
 class Stack(nn.Module):

@@ -1,8 +1,10 @@
 """The stage `train`, on the real encoder: the head for one epoch."""
 
+import numpy as np
 import pandas as pd
 
 from hmltc_kedro import scoring
+from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.modeling.settings import SelfTrainingSettings
 from hmltc_kedro.pipelines.train import create_pipeline, nodes
 from hmltc_kedro.tensors import TensorTable
@@ -15,7 +17,19 @@ EXAMPLES = pd.DataFrame(
     }
 )
 
+WEIGHTS = {
+    "n_documents": 3,
+    "dense_reliability": 0.5,
+    "lexical_reliability": 0.5,
+    "lexical_weight": 1.0,
+    "neighbour_share": 0.3,
+}
 DOCUMENTS = pd.DataFrame({"text": ["a lead for dogs", "the cat mouse", "a spade"]})
+
+
+def fit_view(taxonomy) -> pd.DataFrame:
+    texts = [*EXAMPLES["text"], *DOCUMENTS["text"]]
+    return LexicalView.fit(texts, write_lexical_texts(taxonomy, taxonomy.labels)).to_frame(taxonomy)
 
 
 def test_examples_become_a_classifier_and_its_history(run, diamond, encoder, parameters) -> None:
@@ -25,6 +39,8 @@ def test_examples_become_a_classifier_and_its_history(run, diamond, encoder, par
         training_examples=EXAMPLES,
         documents=DOCUMENTS,
         class_embeddings=TensorTable(diamond.class_ids, views),
+        lexical_view=fit_view(diamond),
+        view_weights=WEIGHTS,
         taxonomy=diamond,
         encoder=encoder,
     )
@@ -34,6 +50,8 @@ def test_examples_become_a_classifier_and_its_history(run, diamond, encoder, par
     assert classifier.description["n_examples"] == 5
     assert classifier.description["seed"] == 42
     assert classifier.predict_probabilities(["rake"]).shape == (1, 7)
+    assert classifier.lexical.words == tuple(fit_view(diamond)["word"])
+    assert classifier.max_windows == encoder.max_windows
     assert classifier.encoder is not encoder.model, "training must not change the encoder that others use"
 
 
@@ -42,10 +60,11 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
     embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    view = fit_view(diamond)
 
     def train(params):
         asked.clear()
-        entries = (EXAMPLES, DOCUMENTS, embeddings, diamond, encoder, params, parameters["infer"], 42)
+        entries = (EXAMPLES, DOCUMENTS, embeddings, view, WEIGHTS, diamond, encoder, params, parameters["infer"], 42)
         return nodes.train_classifier(*entries)[1]
 
     settings = parameters["train"]
@@ -54,3 +73,20 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
     history = train(settings.model_copy(update={"self_training": SelfTrainingSettings(rounds=2, tolerance=0.0)}))
     assert list(history["phase"]) == ["head"] * 2 + ["self_training"] * 3
     assert list(DOCUMENTS["text"]) in asked
+
+
+def test_head_has_the_lexical_term_if_there_is_a_view_and_it_is_wanted(diamond, encoder, parameters) -> None:
+    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    settings = parameters["train"]
+    unwanted = settings.model_copy(update={"head": settings.head.model_copy(update={"lexical": False})})
+    empty = LexicalView.empty(7).to_frame(diamond)
+
+    def train(view, params, weight=1.0):
+        given = (EXAMPLES, DOCUMENTS, embeddings, view, {**WEIGHTS, "lexical_weight": weight}, diamond, encoder)
+        return nodes.train_classifier(*given, params, parameters["infer"], 42)[0]
+
+    for classifier in (train(empty, settings), train(fit_view(diamond), unwanted)):
+        assert classifier.lexical is None and classifier.head.log_lexical is None
+    light, heavy = (train(fit_view(diamond), settings, weight) for weight in (0.5, 2.0))
+    ratio = (heavy.head.log_lexical - light.head.log_lexical).exp().item()
+    np.testing.assert_allclose(ratio, 4, rtol=0.05)  # an epoch of training later

@@ -195,6 +195,8 @@ class HierarchicalClassifier:
             head.load_state_dict(tensors)
             if len(head.class_vectors) != len(taxonomy):
                 raise ValueError(f"{len(head.class_vectors)} class vectors for {len(taxonomy)} classes")
+            if lexical and lexical.classes.shape[0] != len(taxonomy):
+                raise ValueError(f"words of {lexical.classes.shape[0]} classes for {len(taxonomy)} classes")
             if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
                 raise FileNotFoundError("no encoder/modules.json")
             encoder = open_model(directory / "encoder", device, settings["max_length"])
