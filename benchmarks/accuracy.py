@@ -43,7 +43,6 @@ from pydantic import BaseModel, ValidationError
 
 from hmltc_kedro import metrics, raw
 from hmltc_kedro.config import ProjectConfigLoader, expand_variants
-from hmltc_kedro.config import overlay as lay_over
 from hmltc_kedro.digests import file_digest
 from hmltc_kedro.pipeline_registry import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -77,27 +76,33 @@ class Row:
     against: str = "base"
 
 
-def _without(title: str, **overlay: Any) -> Row:
-    """Return the frozen method without one of its parts: minutes in place of hours, and nothing hides the labels."""
-    return Row(f"frozen, {title}", overlay=lay_over(FROZEN, overlay), against="frozen")
-
-
-FROZEN = {"train": {"fine_tuning": {"epochs": 0}}}
-
 ROWS = {
     "base": Row("the default method"),
     "paper": Row("the paper's preset", env="paper"),
-    "frozen": Row("without fine-tuning the encoder (frozen)", overlay=FROZEN),
-    "no_lexical_view": _without("without the lexical view", pseudo_label={"lexical_weight": 0.0}),
-    "no_path_view": _without("without the path view", pseudo_label={"views": ["text"]}),
-    "no_hubness": _without("without hubness correction", pseudo_label={"hubness_prior": float("inf")}),
-    "single_path": _without("one path a document", infer={"decoding": {"max_paths": 1}}),
+    "fine_tuned": Row("with fine-tuning", overlay={"train": {"fine_tuning": {"epochs": 3}}}),
+    "self_trained": Row("with self-training", overlay={"train": {"self_training": {"rounds": 2}}}),
+    "cut": Row("long texts cut, not windowed", globals={"encoder_windows": 1}),
+    "no_path_view": Row("without the path view", overlay={"pseudo_label": {"views": ["text"]}}),
+    "no_hubness": Row("without hubness correction", overlay={"pseudo_label": {"hubness_prior": float("inf")}}),
+    "no_lexical_view": Row("without the lexical view", overlay={"pseudo_label": {"lexical_weight": 0.0}}),
+    "fixed_weight": Row("lexical weight 0.5, not measured", overlay={"pseudo_label": {"lexical_weight": 0.5}}),
+    "no_neighbours": Row("without neighbours", overlay={"pseudo_label": {"neighbours": 0}}),
+    "one_label": Row(
+        "one silver label, not up to three",
+        overlay={"pseudo_label": {"selection": "threshold"}},
+    ),
+    "quarter_dropped": Row("least certain quarter dropped", overlay={"pseudo_label": {"gap": {"value": 0.25}}}),
+    "equal_weights": Row("silver labels not weighed by confidence", overlay={"augment": {"confidence_weights": False}}),
+    "no_lexical_term": Row("classifier without words", overlay={"train": {"head": {"lexical": False}}}),
+    "untrained": Row("untrained head", overlay={"train": {"head": {"epochs": 0}}}),
+    "single_path": Row("one path a document", overlay={"infer": {"decoding": {"max_paths": 1}}}),
+    "leaf_priority": Row("leaf-priority decoding", overlay={"infer": {"decoding": {"method": "leaf_priority"}}}),
 }
 """By name, in the order of the table."""
 
 SETS = {
-    "methods": ["base", "paper", "frozen"],
-    "parts": ["frozen", "no_lexical_view", "no_path_view", "no_hubness", "single_path"],
+    "methods": ["base", "paper", "fine_tuned", "self_trained"],
+    "parts": ["base", *(name for name in ROWS if name not in ("base", "paper", "fine_tuned", "self_trained"))],
 }
 """Rows that belong together; the command line takes their names as well."""
 
