@@ -64,16 +64,12 @@ def check_types(name: str, written: dict[str, str]) -> None:
 
     Nor have the lists of a table without rows.
     """
-    expected = {
-        column: text.split(", ")[0]
-        for column, text in list_documented(name).items()
-        if column in written or "; only " not in text
-    }
+    expected = {}
     for column, text in list_documented(name).items():
-        if (written[column], "; null " in text) == ("NoneType", True):
-            expected[column] = "NoneType"
-        if (written[column], text.startswith("list of ")) == ("null", True):
-            expected[column] = "null"
+        if column in written or "; only " not in text:
+            untyped = {"NoneType": "; null " in text, "null": text.startswith("list of ")}
+            kind = written.get(column, "missing")
+            expected[column] = kind if untyped.get(kind) else text.split(", ")[0]
     assert written == expected
 
 

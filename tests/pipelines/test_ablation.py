@@ -53,7 +53,13 @@ def test_variant_does_for_itself_what_its_settings_touch(name: str) -> None:
     own = list_own(name)
     assert ("train_over_seeds" in own) == (name != "leaf_priority")
     for stage, readers in {
-        "pseudo_label": {"score_candidates", "assign_silver_labels", "find_starved_classes"},
+        "pseudo_label": {
+            "fit_lexical_view",
+            "weigh_views",
+            "score_candidates",
+            "assign_silver_labels",
+            "find_starved_classes",
+        },
         "augment": {"write_synthetic_documents", "build_training_examples"},
     }.items():
         if parameters["ablation"]["variants"][name][stage] != parameters[stage]:
