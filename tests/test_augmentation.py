@@ -127,10 +127,10 @@ def synthetic(diamond: Taxonomy) -> pd.DataFrame:
     return collect_reviews(diamond, [[1, 6]], [make_answer("to", "a rake")], None, count=5)
 
 
-def build(*frames: pd.DataFrame, confidence_weights: bool = True, synthetic_ancestors: bool = True) -> pd.DataFrame:
+def build(*frames: pd.DataFrame, agreement_weights: bool = True, synthetic_ancestors: bool = True) -> pd.DataFrame:
     return build_examples(
         *frames,
-        confidence_weights=confidence_weights,
+        agreement_weights=agreement_weights,
         synthetic_weight=0.7,
         synthetic_ancestors=synthetic_ancestors,
     )
@@ -149,10 +149,10 @@ def test_examples_are_kept_silver_documents_then_synthetic_ones(
     }
 
 
-def test_without_confidence_weights_silver_documents_weigh_one(
+def test_without_agreement_weights_silver_documents_weigh_one(
     documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
 ) -> None:
-    examples = build(documents, silver, synthetic.iloc[:0], confidence_weights=False)
+    examples = build(documents, silver, synthetic.iloc[:0], agreement_weights=False)
     assert examples["weight"].tolist() == [1.0, 1.0]
 
 

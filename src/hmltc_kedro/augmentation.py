@@ -94,9 +94,8 @@ def collect_reviews(
     return frame.astype(dict.fromkeys(("split", "doc_id", "text", "raw_text", "source"), "str"))
 
 
-def weigh_by_confidence(confidence: pd.Series) -> pd.Series:
-    """Return weights between 1/2 and 1 by rank: gaps have no unit, their order does mean something."""
-    return 0.5 + 0.5 * confidence.rank(pct=True)
+LEAST_WEIGHT = 0.05
+"""Of a silver document that no neighbour agrees with."""
 
 
 def build_examples(
@@ -104,7 +103,7 @@ def build_examples(
     silver_labels: pd.DataFrame,
     synthetic_documents: pd.DataFrame,
     *,
-    confidence_weights: bool,
+    agreement_weights: bool,
     synthetic_weight: float,
     synthetic_ancestors: bool,
 ) -> pd.DataFrame:
@@ -114,7 +113,8 @@ def build_examples(
         documents: the corpus.
         silver_labels: of the corpus, in any order.
         synthetic_documents: with class_ids root first, ending in the class they were written for.
-        confidence_weights: weigh silver documents by `weigh_by_confidence`, else by 1.
+        agreement_weights: weigh silver documents by how far their neighbours have the same labels, a column of the
+            silver labels, but at least by `LEAST_WEIGHT`; else by 1.
         synthetic_weight: of every synthetic document.
         synthetic_ancestors: whether the whole path of a synthetic document is positive. False is a deviation of the
             paper's published code, which trains the ancestors as negatives: class_ids then holds the class alone,
@@ -124,7 +124,7 @@ def build_examples(
         InputError: there is nothing to train on.
     """
     silver = documents.merge(silver_labels[silver_labels["kept"]], on=["split", "doc_id"], validate="one_to_one")
-    weight = weigh_by_confidence(silver["confidence"]) if confidence_weights else 1.0
+    weight = silver["agreement"].clip(lower=LEAST_WEIGHT).astype(np.float64) if agreement_weights else 1.0
     if silver.empty and synthetic_documents.empty:
         raise InputError("no silver label is kept and there is no synthetic document; lower pseudo_label.gap.value")
     synthetic = synthetic_documents.assign(weight=synthetic_weight)

@@ -1,9 +1,10 @@
 """Scores of every class for every document, without a label: the candidates that silver labels come from.
 
-Three views of a class are compared with a document: its text (name, keywords, description) and its path from the
-root as sentence embeddings, and its words as TF-IDF. How much each counts, and how much a document may learn from
-its neighbours, is measured on the corpus itself: what the two halves of a document agree on is about the document.
-The document-class matrix is never held: documents go through in blocks and leave their best K classes behind.
+A class is compared with a document in several views: its text (name, keywords, description), its path from the root
+and the centroid of the documents filed under it at first sight, as vectors; and its words as TF-IDF. How much words
+count, and how much a document may learn from its neighbours, is measured on the corpus itself: what the two halves
+of a document agree on is about the document. The document-class matrix is never held: documents go through in blocks
+and leave their best K classes behind.
 """
 
 from __future__ import annotations
@@ -212,21 +213,23 @@ def _centre(scores: FloatArray) -> FloatArray:
 
 
 def weigh_lexical_view(dense_reliability: float, lexical_reliability: float) -> float:
-    """Return the weight of the lexical view beside the dense ones, w = sqrt(r_lexical / r_dense), at most 2.
+    """Return the weight of the lexical view beside the dense ones, w = sqrt(r_lexical / r_dense), from 1/4 to 2.
 
     Both views have unit spread. Of a score with reliability r, the part that belongs to the document and not to the
-    half has the standard deviation sqrt(r): each view weighs as much as what it has to say.
+    half has the standard deviation sqrt(r): each view weighs as much as what it has to say. The bounds are for corpora
+    where r says little: a title names its class once, in one half, so that words seem to mean nothing.
     """
-    return min(float(np.sqrt(lexical_reliability / max(dense_reliability, 1e-6))), 2.0)
+    return float(np.clip(np.sqrt(lexical_reliability / max(dense_reliability, 1e-6)), 0.25, 2.0))
 
 
 def choose_neighbour_share(reliability: float) -> float:
-    """Return 1 - R, with R = 2 r / (1 + r) the reliability of a whole document, given r between its halves.
+    """Return 1 - R, at most 1/2, with R = 2 r / (1 + r) the reliability of a whole document, given r of its halves.
 
     R follows Spearman and Brown (1910) for a test of twice the length; R * score + (1 - R) * mean of those alike is
-    Kelley's (1927) estimate of a true score. The mean here is that of the nearest neighbours.
+    Kelley's (1927) estimate of a true score. The mean here is that of the nearest neighbours, which the same vectors
+    have found: where those say nothing, neighbours are strangers, and a document counts for itself at least by half.
     """
-    return 1.0 - 2.0 * reliability / (1.0 + reliability)
+    return min(1.0 - 2.0 * reliability / (1.0 + reliability), 0.5)
 
 
 # ---------------------------------------------------------------------- neighbours
@@ -235,10 +238,10 @@ POOL = 50_000
 """Documents that neighbours are looked for among; of a larger corpus a sample, so that cost grows with N, not N²."""
 
 
-def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> sparse.csr_array:
-    """Return W of shape (N, N): 1/k for each of a document's k nearest others by cosine, sparse, float32.
+def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> IntArray:
+    """Return the rows of each document's k nearest others by cosine, nearest first: (N, k), int64.
 
-    With fewer than k others all of them count; a document alone has itself.
+    With fewer than k others it is as many as there are, none for a document alone.
 
     Args:
         documents: unit vectors of shape (N, d).
@@ -251,8 +254,9 @@ def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> sp
     pool = np.arange(n) if n <= POOL else np.sort(np.random.default_rng(seed).choice(n, POOL, replace=False))
     k = min(k, len(pool) - 1)
     if k < 1:
-        return sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
-    search = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute").fit(documents[pool])
+        return np.zeros((n, 0), dtype=np.int64)
+    # Of unit vectors the Euclidean order is that of the cosine, and scikit-learn's fast path knows only the former.
+    search = NearestNeighbors(n_neighbors=k + 1, metric="euclidean", algorithm="brute").fit(documents[pool])
     found = []
     bar = tqdm(total=n, desc="neighbours", unit="doc", disable=not show_progress())
     with bar:
@@ -261,11 +265,24 @@ def find_neighbours(documents: npt.NDArray[np.float32], k: int, seed: int) -> sp
             near = pool[search.kneighbors(block, return_distance=False)]
             other = near != np.arange(start, start + len(block))[:, None]
             other[other.all(axis=1), -1] = False  # a document that is not in the pool drops its farthest
-            found.append(near[other])
+            found.append(near[other].reshape(len(block), k))
             bar.update(len(block))
+    return np.concatenate(found)
+
+
+def average_neighbours(neighbours: IntArray) -> sparse.csr_array:
+    """Return W of shape (N, N) with 1/k for each of a document's k neighbours, sparse, float32; x -> W x is their mean.
+
+    Without neighbours each document is its own.
+
+    Args:
+        neighbours: rows of shape (N, k), from `find_neighbours`.
+    """
+    n, k = neighbours.shape
+    if not k:
+        return sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
     values = np.full(n * k, 1 / k, dtype=np.float32)
-    starts = np.arange(0, n * k + 1, k)
-    return sparse.csr_array((values, np.concatenate(found), starts), shape=(n, n))
+    return sparse.csr_array((values, neighbours.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,7 +295,7 @@ class Corpus:
     Attributes:
         vectors: unit vectors of shape (N, d); may be a memory map.
         words: TF-IDF vectors, sparse (N, V), or None without a lexical view.
-        neighbours: from `find_neighbours`, or None.
+        neighbours: W of `average_neighbours`, or None.
         share: of the neighbours.
     """
 
@@ -372,6 +389,31 @@ def iterate_candidates(
             paths = taxonomy.trace_paths(taxonomy.best_parents(fused), best)
             yield Candidates(rows, best, paths, scores)
             bar.update(len(own))
+
+
+def embed_members(
+    vectors: npt.NDArray[np.float32], labels: sparse.csr_array, weights: FloatArray, fallback: FloatArray
+) -> FloatArray:
+    """Return the centroid of each class's documents: (C, d), float32, unit length.
+
+    centroid_c = unit(sum over documents of label(x, c) * weight(x) * x): what a class is called is one thing, what is
+    filed under it another (TELEClass has centroids of the documents that hold a class's keyword; without keywords they
+    are as good). A class without documents keeps its fallback.
+
+    Args:
+        vectors: unit vectors of shape (N, d).
+        labels: 0/1, sparse (N, C).
+        weights: of the documents, shape (N,).
+        fallback: shape (C, d), any length.
+    """
+    weighted = sparse.csr_array(labels.multiply(weights[:, None]), dtype=np.float32)
+    summed = np.zeros(fallback.shape, dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        block = np.asarray(vectors[start : start + BLOCK], dtype=np.float32)
+        summed += weighted[start : start + BLOCK].T @ block
+    empty = ~summed.any(axis=1)
+    summed[empty] = fallback[empty]
+    return normalise(summed)
 
 
 def average_views(class_views: dict[str, FloatArray]) -> FloatArray:

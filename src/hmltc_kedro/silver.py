@@ -157,6 +157,23 @@ def _join_paths(paths: pd.Series, counts: IntArray, k: int, taxonomy: Taxonomy) 
     return taxonomy.to_label_sets(labels)
 
 
+def measure_agreement(labels: sparse.csr_array, neighbours: sparse.csr_array) -> FloatArray:
+    """Return how far a document's labels are those of its neighbours: (n,), float32, 0 to 1.
+
+    The cosine of a document's 0/1 label vector and the mean of its neighbours': 1 where all have the same labels,
+    falling with each neighbour that has others.
+
+    Args:
+        labels: sparse (N, C).
+        neighbours: W of `scoring.average_neighbours`, sparse (N, N).
+    """
+    own = sparse.csr_array(labels, dtype=np.float32)
+    theirs = sparse.csr_array(neighbours @ own)
+    common = own.multiply(theirs).sum(axis=1)
+    size = np.sqrt(own.multiply(own).sum(axis=1) * theirs.multiply(theirs).sum(axis=1))
+    return np.asarray(common / np.maximum(size, 1e-12), dtype=np.float32).ravel().clip(0, 1)
+
+
 def find_changed_labels(before: pd.DataFrame, after: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """Return the documents whose silver labels an edit changed: split, doc_id, what was before and is after.
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-LABELLING = ("fit_lexical_view", "weigh_views", "score_candidates", "assign_silver_labels", "find_starved_classes")
+LABELLING = (
+    "fit_lexical_view",
+    "weigh_views",
+    "find_neighbours",
+    "embed_members",
+    "score_candidates",
+    "assign_silver_labels",
+    "find_starved_classes",
+)
 EXAMPLES = ("write_synthetic_documents", "build_training_examples")
 
 

@@ -64,7 +64,7 @@ def build_training_examples(
         documents,
         silver_labels,
         synthetic_documents,
-        confidence_weights=params.confidence_weights,
+        agreement_weights=params.agreement_weights,
         synthetic_weight=params.synthetic_weight,
         synthetic_ancestors=params.synthetic_ancestors,
     )

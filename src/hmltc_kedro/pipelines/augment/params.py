@@ -28,5 +28,7 @@ class AugmentParams(StageParams):
     """Whether the ancestors of a synthetic document's class are positives too. False is the paper's published code,
     which trains them as negatives.
     """
-    confidence_weights: bool = True
-    """Weigh a silver document between 1/2 and 1 by the rank of its confidence, or all by 1, as the paper does."""
+    agreement_weights: bool = True
+    """Weigh a silver document by how far its nearest neighbours have the same labels, or all by 1, as the paper does. A
+    label that the neighbours contradict is wrong more often.
+    """

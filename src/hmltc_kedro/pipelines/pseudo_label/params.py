@@ -46,9 +46,10 @@ class GapParams(StageParams):
 class PseudoLabelParams(StageParams):
     """How candidates are scored and which labels are kept; see `scoring` and `silver` for the formulas."""
 
-    views: tuple[Literal["text", "path"], ...] = Field(min_length=1)
-    """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The path
-    tells classes of one name apart.
+    views: tuple[Literal["text", "path", "centroid"], ...] = Field(min_length=1)
+    """Dense views of a class, averaged: its text (name, keywords, description), its path from the root and the centroid
+    of the documents that the other views label with it. The path tells classes of one name apart, the centroid knows
+    what the corpus files under a name.
     """
     hubness_prior: float = Field(ge=0)
     """Documents a class at which the class's own mean and spread count half in the standardisation of its scores; .inf
@@ -60,8 +61,8 @@ class PseudoLabelParams(StageParams):
     corpus.
     """
     neighbours: int = Field(ge=0)
-    """Documents whose scores a document's own are drawn towards, by as much as `scoring.choose_neighbour_share` says;
-    0 leaves it out. Short texts say little, and those most alike tend to be about the same.
+    """Documents whose scores a document's own are drawn towards, by as much as `scoring.choose_neighbour_share` says,
+    and whose labels should agree with its own, see `silver.measure_agreement`; 0 leaves them out. Short texts say little, and those most alike tend to be about the same.
     """
     top_k: int = Field(ge=2)
     """Candidates kept a document. The labels need the best few; the rest is for people who look."""
@@ -71,3 +72,10 @@ class PseudoLabelParams(StageParams):
     """
     gap: GapParams
     starved: StarvedParams
+
+    @model_validator(mode="after")
+    def check_views(self) -> Self:
+        """Refuse a centroid of documents that nothing labels."""
+        if set(self.views) == {"centroid"}:
+            raise ValueError("the view centroid needs another view, which labels the documents at first sight")
+        return self
