@@ -1,10 +1,9 @@
 """Scores of every class for every document, without a label: the candidates that silver labels come from.
 
-A class is compared with a document in several views: its text (name, keywords, description), its path from the root
-and the centroid of the documents filed under it at first sight, as vectors; and its words as TF-IDF. How much words
-count, and how much a document may learn from its neighbours, is measured on the corpus itself: what the two halves
-of a document agree on is about the document. The document-class matrix is never held: documents go through in blocks
-and leave their best K classes behind.
+A class is compared with a document in three views: its text (name, keywords, description) and its path from the root
+as sentence embeddings, and its words as TF-IDF. How much words count, and how much a document may learn from its
+neighbours, is measured on the corpus itself: what the two halves of a document agree on is about the document. The
+document-class matrix is never held: documents go through in blocks and leave their best K classes behind.
 """
 
 from __future__ import annotations
@@ -389,31 +388,6 @@ def iterate_candidates(
             paths = taxonomy.trace_paths(taxonomy.best_parents(fused), best)
             yield Candidates(rows, best, paths, scores)
             bar.update(len(own))
-
-
-def embed_members(
-    vectors: npt.NDArray[np.float32], labels: sparse.csr_array, weights: FloatArray, fallback: FloatArray
-) -> FloatArray:
-    """Return the centroid of each class's documents: (C, d), float32, unit length.
-
-    centroid_c = unit(sum over documents of label(x, c) * weight(x) * x): what a class is called is one thing, what is
-    filed under it another (TELEClass has centroids of the documents that hold a class's keyword; without keywords they
-    are as good). A class without documents keeps its fallback.
-
-    Args:
-        vectors: unit vectors of shape (N, d).
-        labels: 0/1, sparse (N, C).
-        weights: of the documents, shape (N,).
-        fallback: shape (C, d), any length.
-    """
-    weighted = sparse.csr_array(labels.multiply(weights[:, None]), dtype=np.float32)
-    summed = np.zeros(fallback.shape, dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        block = np.asarray(vectors[start : start + BLOCK], dtype=np.float32)
-        summed += weighted[start : start + BLOCK].T @ block
-    empty = ~summed.any(axis=1)
-    summed[empty] = fallback[empty]
-    return normalise(summed)
 
 
 def average_views(class_views: dict[str, FloatArray]) -> FloatArray:

@@ -12,7 +12,6 @@ LABELLING = (
     "fit_lexical_view",
     "weigh_views",
     "find_neighbours",
-    "embed_members",
     "score_candidates",
     "assign_silver_labels",
     "find_starved_classes",

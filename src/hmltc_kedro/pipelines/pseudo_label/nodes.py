@@ -5,12 +5,11 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from hmltc_kedro import plots, scoring, silver
-from hmltc_kedro.encoding import FloatArray, TextEncoder
+from hmltc_kedro.encoding import TextEncoder
 from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.pipelines.pseudo_label.params import PseudoLabelParams
 from hmltc_kedro.taxonomy import Taxonomy
@@ -54,7 +53,7 @@ def weigh_views(
     """Weigh the views, and the neighbours of a document, by what the halves of some documents agree on."""
     weights = scoring.weigh_views(
         list(documents["text"]),
-        {view: class_embeddings[view] for view in params.views if view != "centroid"},
+        {view: class_embeddings[view] for view in params.views},
         LexicalView.from_frame(lexical_view, taxonomy),
         encoder,
         fixed_lexical_weight=params.lexical_weight,
@@ -73,37 +72,10 @@ def find_neighbours(document_embeddings: TensorTable, params: PseudoLabelParams,
     return TensorTable(document_embeddings.ids, {"rows": rows}, document_embeddings.fingerprint)
 
 
-def embed_members(
-    documents: pd.DataFrame,
-    document_embeddings: TensorTable,
-    class_embeddings: TensorTable,
-    lexical_view: pd.DataFrame,
-    view_weights: dict[str, Any],
-    document_neighbours: TensorTable,
-    taxonomy: Taxonomy,
-    params: PseudoLabelParams,
-) -> TensorTable:
-    """Label the documents at first sight and take each class's centroid of them; nothing, if that is no view."""
-    if "centroid" not in params.views:
-        return TensorTable(taxonomy.class_ids, {})
-    views = {str(view): class_embeddings[view] for view in params.views if view != "centroid"}
-    corpus = _draw_together(documents, document_embeddings, lexical_view, view_weights, document_neighbours, taxonomy)
-    first = _score(documents, corpus, views, lexical_view, view_weights, taxonomy, params)
-    labels = _label(first, taxonomy, params)
-    centroids = scoring.embed_members(
-        corpus.vectors,
-        taxonomy.to_matrix(labels["class_ids"]),
-        labels["confidence"].rank(pct=True).to_numpy(np.float32),
-        scoring.average_views(views),
-    )
-    return TensorTable(taxonomy.class_ids, {"centroid": centroids})
-
-
 def score_candidates(
     documents: pd.DataFrame,
     document_embeddings: TensorTable,
     class_embeddings: TensorTable,
-    class_centroids: TensorTable,
     lexical_view: pd.DataFrame,
     view_weights: dict[str, Any],
     document_neighbours: TensorTable,
@@ -111,44 +83,22 @@ def score_candidates(
     params: PseudoLabelParams,
 ) -> pd.DataFrame:
     """Score every class for every document and keep the best candidates with their scores by view."""
-    known = {**class_embeddings.arrays, **class_centroids.arrays}
-    views = {str(view): np.asarray(known[view]) for view in params.views}
-    corpus = _draw_together(documents, document_embeddings, lexical_view, view_weights, document_neighbours, taxonomy)
-    return _score(documents, corpus, views, lexical_view, view_weights, taxonomy, params)
-
-
-def _draw_together(
-    documents: pd.DataFrame,
-    document_embeddings: TensorTable,
-    lexical_view: pd.DataFrame,
-    view_weights: dict[str, Any],
-    document_neighbours: TensorTable,
-    taxonomy: Taxonomy,
-) -> scoring.Corpus:
-    lexical = LexicalView.from_frame(lexical_view, taxonomy)
-    words = lexical.represent(list(documents["text"])) if lexical.words else None
-    share = view_weights["neighbour_share"]
-    neighbours = scoring.average_neighbours(document_neighbours["rows"]) if share else None
-    return scoring.Corpus(document_embeddings["vectors"], words, neighbours, share)
-
-
-def _score(
-    documents: pd.DataFrame,
-    corpus: scoring.Corpus,
-    views: dict[str, FloatArray],
-    lexical_view: pd.DataFrame,
-    view_weights: dict[str, Any],
-    taxonomy: Taxonomy,
-    params: PseudoLabelParams,
-) -> pd.DataFrame:
+    weights = scoring.ViewWeights(**view_weights)
+    lexical = LexicalView.from_frame(lexical_view, taxonomy) if len(lexical_view) else None
+    neighbours = document_neighbours["rows"] if weights.neighbour_share else None
     candidates = scoring.iterate_candidates(
-        corpus,
-        views,
-        LexicalView.from_frame(lexical_view, taxonomy) if len(lexical_view) else None,
+        scoring.Corpus(
+            document_embeddings["vectors"],
+            lexical.represent(list(documents["text"])) if lexical else None,
+            None if neighbours is None else scoring.average_neighbours(neighbours),
+            weights.neighbour_share,
+        ),
+        {view: class_embeddings[view] for view in params.views},
+        lexical,
         taxonomy,
         top_k=params.top_k,
         hubness_prior=params.hubness_prior,
-        lexical_weight=view_weights["lexical_weight"],
+        lexical_weight=weights.lexical_weight,
     )
     return scoring.candidates_to_frame(candidates, documents, taxonomy)
 
@@ -160,15 +110,7 @@ def assign_silver_labels(
     params: PseudoLabelParams,
 ) -> pd.DataFrame:
     """Label each document with the paths of its best candidates, and say how far its neighbours agree."""
-    labels = _label(candidate_scores, taxonomy, params)
-    neighbours = scoring.average_neighbours(document_neighbours["rows"])
-    labels["agreement"] = silver.measure_agreement(taxonomy.to_matrix(labels["class_ids"]), neighbours)
-    logger.info("%d of %d silver labels are kept", labels["kept"].sum(), len(labels))
-    return labels
-
-
-def _label(candidate_scores: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLabelParams) -> pd.DataFrame:
-    return silver.assign_labels(
+    labels = silver.assign_labels(
         candidate_scores,
         taxonomy,
         selection=params.selection,
@@ -176,6 +118,10 @@ def _label(candidate_scores: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLab
         gap_method=params.gap.method,
         gap_value=params.gap.value,
     )
+    neighbours = scoring.average_neighbours(document_neighbours["rows"])
+    labels["agreement"] = silver.measure_agreement(taxonomy.to_matrix(labels["class_ids"]), neighbours)
+    logger.info("%d of %d silver labels are kept", labels["kept"].sum(), len(labels))
+    return labels
 
 
 def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLabelParams) -> pd.DataFrame:

@@ -46,10 +46,9 @@ class GapParams(StageParams):
 class PseudoLabelParams(StageParams):
     """How candidates are scored and which labels are kept; see `scoring` and `silver` for the formulas."""
 
-    views: tuple[Literal["text", "path", "centroid"], ...] = Field(min_length=1)
-    """Dense views of a class, averaged: its text (name, keywords, description), its path from the root and the centroid
-    of the documents that the other views label with it. The path tells classes of one name apart, the centroid knows
-    what the corpus files under a name.
+    views: tuple[Literal["text", "path"], ...] = Field(min_length=1)
+    """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The path
+    tells classes of one name apart.
     """
     hubness_prior: float = Field(ge=0)
     """Documents a class at which the class's own mean and spread count half in the standardisation of its scores; .inf
@@ -72,10 +71,3 @@ class PseudoLabelParams(StageParams):
     """
     gap: GapParams
     starved: StarvedParams
-
-    @model_validator(mode="after")
-    def check_views(self) -> Self:
-        """Refuse a centroid of documents that nothing labels."""
-        if set(self.views) == {"centroid"}:
-            raise ValueError("the view centroid needs another view, which labels the documents at first sight")
-        return self

@@ -42,27 +42,11 @@ def create_pipeline() -> Pipeline:
                 name="find_neighbours",
             ),
             Node(
-                nodes.embed_members,
-                inputs=[
-                    "documents",
-                    "document_embeddings",
-                    "class_embeddings",
-                    "lexical_view",
-                    "view_weights",
-                    "document_neighbours",
-                    "taxonomy",
-                    "params:pseudo_label",
-                ],
-                outputs="class_centroids",
-                name="embed_members",
-            ),
-            Node(
                 nodes.score_candidates,
                 inputs=[
                     "documents",
                     "document_embeddings",
                     "class_embeddings",
-                    "class_centroids",
                     "lexical_view",
                     "view_weights",
                     "document_neighbours",
