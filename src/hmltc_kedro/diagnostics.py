@@ -247,8 +247,9 @@ def diagnose_run(
 
     Returns:
         n_docs; n_compared, those with a silver label; the means expected_f1, view_agreement and teacher_agreement, None
-        without a value; several_paths, the share of documents predicted with more than one; effective_classes of the
-        predictions and effective_silver_classes, see `count_effective_classes`; never_predicted, classes.
+        without a value; fits_none, the share of documents that may fit no class; several_paths, the share predicted
+        with more than one; effective_classes of the predictions and effective_silver_classes, see
+        `count_effective_classes`; never_predicted, classes.
     """
     means = documents[["expected_f1", "view_agreement", "teacher_agreement"]].mean()
     predicted = taxonomy.to_matrix(predictions["class_ids"])
@@ -256,6 +257,7 @@ def diagnose_run(
         "n_docs": len(documents),
         "n_compared": int(documents["teacher_agreement"].notna().sum()),
         **{str(name): None if np.isnan(value) else float(value) for name, value in means.items()},
+        "fits_none": float((~predictions["fits"].astype(bool)).mean()) if len(predictions) else None,
         "several_paths": float((predictions["paths"].map(len) > 1).mean()) if len(predictions) else None,
         "effective_classes": count_effective_classes(predicted, taxonomy),
         "effective_silver_classes": count_effective_classes(taxonomy.to_matrix(silver_labels["class_ids"]), taxonomy),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from hmltc_kedro import __version__
+from hmltc_kedro.abstention import find_least_score
 from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
 from hmltc_kedro.encoding import FloatArray, encode_texts, open_model, show_progress
 from hmltc_kedro.errors import InputError
@@ -46,12 +47,14 @@ class Prediction:
         names: their names.
         paths: the paths the set is the union of, as ids, best first.
         scores: a score between 0 and 1 for each path.
+        fits: False if words in no order would do as well, see `abstention`: the text may be about none of the classes.
     """
 
     class_ids: list[str]
     names: list[str]
     paths: list[list[str]]
     scores: list[float]
+    fits: bool
 
 
 class HierarchicalClassifier:
@@ -70,6 +73,7 @@ class HierarchicalClassifier:
         description: anything worth keeping with the model (JSON), e.g. training settings.
         lexical: the words' view of the classes, exactly if the head has the lexical term.
         max_windows: that a long text is read in, see `encoding.cut_windows`.
+        least_score: of the best path of a text that fits a class, see `calibrate_abstention`.
         frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
     """
 
@@ -83,6 +87,7 @@ class HierarchicalClassifier:
         lexical: LexicalView | None = None,
         max_windows: int = 1,
         frozen: str | None = None,
+        least_score: float = 0.0,
     ) -> None:
         """Put the parts together, ready to predict."""
         self.encoder = encoder.eval()
@@ -93,6 +98,7 @@ class HierarchicalClassifier:
         self.lexical = lexical
         self.max_windows = max_windows
         self.frozen = frozen
+        self.least_score = least_score
 
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
@@ -133,7 +139,22 @@ class HierarchicalClassifier:
         """Return the label set of each text."""
         decoded = decode(self.predict_probabilities(texts, batch_size), self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, self.taxonomy)
+        frame["fits"] = self.find_fitting(frame["scores"])
         return [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
+
+    def calibrate_abstention(self, texts: Sequence[str], vectors: FloatArray | None = None) -> None:
+        """Set the least score of a text that fits a class.
+
+        Args:
+            texts: about nothing, from `abstention.write_null_documents`.
+            vectors: as in `predict_probabilities`.
+        """
+        decoded = decode(self.predict_probabilities(texts, vectors=vectors), self.taxonomy, self.decoding)
+        self.least_score = round(find_least_score(decoded.scores[:, 0]), 6)
+
+    def find_fitting(self, scores: Iterable[Sequence[float]]) -> list[bool]:
+        """Return for each text whether it fits a class, given the scores of its paths, best first."""
+        return [len(row) > 0 and row[0] >= self.least_score for row in scores]
 
     # ------------------------------------------------------------------ files
 
@@ -159,6 +180,7 @@ class HierarchicalClassifier:
                 "max_length": self.encoder.max_seq_length,
                 "max_windows": self.max_windows,
                 "frozen": self.frozen,
+                "least_score": self.least_score,
                 "decoding": self.decoding.model_dump(),
                 "description": self.description,
             }
@@ -201,8 +223,17 @@ class HierarchicalClassifier:
                 raise FileNotFoundError("no encoder/modules.json")
             encoder = open_model(directory / "encoder", device, settings["max_length"])
             windows = int(settings["max_windows"])
-            frozen = settings["frozen"]
-            return cls(encoder, head, taxonomy, decoding, settings["description"], lexical, windows, frozen)
+            return cls(
+                encoder,
+                head,
+                taxonomy,
+                decoding,
+                settings["description"],
+                lexical,
+                windows,
+                settings["frozen"],
+                settings["least_score"],
+            )
         except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
 

@@ -38,13 +38,17 @@ def predict_probabilities(
     )
 
 
-def decode_predictions(class_probabilities: TensorTable, taxonomy: Taxonomy, params: InferParams) -> pd.DataFrame:
-    """Search the taxonomy from the roots down for each document's label set."""
+def decode_predictions(
+    class_probabilities: TensorTable, classifier: HierarchicalClassifier, taxonomy: Taxonomy, params: InferParams
+) -> pd.DataFrame:
+    """Search the taxonomy from the roots down for each document's label set, and say which documents fit no class."""
     if tuple(class_probabilities.columns) != taxonomy.class_ids:
         raise InputError("the classes changed since the classifier was trained; run `kedro run --pipeline=train` first")
     decoded = decode(class_probabilities["probabilities"], taxonomy, params.decoding)
     predictions = predictions_to_frame(decoded, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
+    predictions["fits"] = classifier.find_fitting(predictions["scores"])
+    logger.info("%d of %d documents may fit no class", (~predictions["fits"]).sum(), len(predictions))
     return predictions
 
 

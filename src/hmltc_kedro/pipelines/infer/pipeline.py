@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.decode_predictions,
-                inputs=["class_probabilities", "taxonomy", "params:infer"],
+                inputs=["class_probabilities", "classifier", "taxonomy", "params:infer"],
                 outputs="predictions",
                 name="decode_predictions",
             ),

@@ -61,7 +61,8 @@ class PseudoLabelParams(StageParams):
     """
     neighbours: int = Field(ge=0)
     """Documents whose scores a document's own are drawn towards, by as much as `scoring.choose_neighbour_share` says,
-    and whose labels should agree with its own, see `silver.measure_agreement`; 0 leaves them out. Short texts say little, and those most alike tend to be about the same.
+    and whose labels should agree with its own, see `silver.measure_agreement`; 0 leaves them out. Short texts say
+    little, and those most alike tend to be about the same.
     """
     top_k: int = Field(ge=2)
     """Candidates kept a document. The labels need the best few; the rest is for people who look."""

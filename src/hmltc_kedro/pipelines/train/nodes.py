@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hmltc_kedro.abstention import write_null_documents
 from hmltc_kedro.encoding import TextEncoder
 from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.modeling import HierarchicalClassifier
@@ -58,6 +59,8 @@ def train_classifier(
     classifier = HierarchicalClassifier(
         model, head, taxonomy, decoding.decoding, description, lexical, encoder.max_windows, frozen
     )
+    nulls = write_null_documents(list(documents["text"]))
+    classifier.calibrate_abstention(nulls, encoder.encode(nulls) if frozen else None)
     return classifier, pd.DataFrame(history)
 
 

@@ -1,0 +1,42 @@
+"""Documents that fit no class: flagged, where a label set must be given all the same.
+
+Every document gets its best path, also one about something the taxonomy does not know. How good a path looks by chance
+is measured on documents about nothing: words of the corpus in no order, from no one document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+N_NULLS = 200
+"""Documents about nothing; the error of their median is well below the spread of real scores."""
+
+
+def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str]:
+    """Return texts about nothing: each as long as some document, of words drawn from the whole corpus.
+
+    The draw is the same each time, so that a null document is encoded once however often a classifier is trained.
+
+    Args:
+        texts: of the corpus.
+        count: texts to write; fewer documents give as many.
+    """
+    rng = np.random.default_rng(0)
+    chosen = [texts[row].split() for row in rng.choice(len(texts), min(count, len(texts)), replace=False)]
+    drawn = [texts[row] for row in rng.choice(len(texts), min(10 * count, len(texts)), replace=False)]
+    words = [word for text in drawn for word in text.split()]
+    return [" ".join(rng.choice(words, max(len(text), 1))) for text in chosen]
+
+
+def find_least_score(scores: npt.NDArray[np.float32]) -> float:
+    """Return the score that a document has to reach to fit a class: the median of the null documents' best paths.
+
+    Below it, words in no order would more likely than not have done better.
+
+    Args:
+        scores: of the best path of each null document, shape (n,).
+    """
+    return float(np.median(scores)) if len(scores) else 0.0
