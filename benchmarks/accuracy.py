@@ -79,30 +79,29 @@ class Row:
 ROWS = {
     "base": Row("the default method"),
     "paper": Row("the paper's preset", env="paper"),
-    "fine_tuned": Row("with fine-tuning", overlay={"train": {"fine_tuning": {"epochs": 3}}}),
-    "self_trained": Row("with self-training", overlay={"train": {"self_training": {"rounds": 2}}}),
     "cut": Row("long texts cut, not windowed", globals={"encoder_windows": 1}),
-    "no_path_view": Row("without the path view", overlay={"pseudo_label": {"views": ["text"]}}),
     "no_hubness": Row("without hubness correction", overlay={"pseudo_label": {"hubness_prior": float("inf")}}),
     "no_lexical_view": Row("without the lexical view", overlay={"pseudo_label": {"lexical_weight": 0.0}}),
     "fixed_weight": Row("lexical weight 0.5, not measured", overlay={"pseudo_label": {"lexical_weight": 0.5}}),
     "no_neighbours": Row("without neighbours", overlay={"pseudo_label": {"neighbours": 0}}),
-    "one_label": Row(
-        "one silver label, not up to three",
-        overlay={"pseudo_label": {"selection": "threshold"}},
-    ),
+    "one_label": Row("one silver label, not up to three", overlay={"pseudo_label": {"selection": "threshold"}}),
     "quarter_dropped": Row("least certain quarter dropped", overlay={"pseudo_label": {"gap": {"value": 0.25}}}),
-    "equal_weights": Row("silver labels not weighed by agreement", overlay={"augment": {"agreement_weights": False}}),
-    "no_lexical_term": Row("classifier without words", overlay={"train": {"head": {"lexical": False}}}),
     "untrained": Row("untrained head", overlay={"train": {"head": {"epochs": 0}}}),
+    "no_lexical_term": Row("classifier without words", overlay={"train": {"head": {"lexical": False}}}),
     "single_path": Row("one path a document", overlay={"infer": {"decoding": {"max_paths": 1}}}),
     "leaf_priority": Row("leaf-priority decoding", overlay={"infer": {"decoding": {"method": "leaf_priority"}}}),
+    "path_view": Row("with the path view", overlay={"pseudo_label": {"views": ["text", "path"]}}),
+    "agreement_weights": Row("with agreement weights", overlay={"augment": {"agreement_weights": True}}),
+    "self_trained": Row("with self-training", overlay={"train": {"self_training": {"rounds": 2}}}),
+    "fine_tuned": Row("with fine-tuning", overlay={"train": {"fine_tuning": {"epochs": 3}}}),
 }
 """By name, in the order of the table."""
 
 SETS = {
-    "methods": ["base", "paper", "fine_tuned", "self_trained"],
-    "parts": ["base", *(name for name in ROWS if name not in ("base", "paper", "fine_tuned", "self_trained"))],
+    "methods": ["base", "paper"],
+    "parts": ["base", *itertools.takewhile("path_view".__ne__, list(ROWS)[2:])],
+    "additions": ["base", "path_view", "agreement_weights", "self_trained"],
+    "tuning": ["base", "fine_tuned"],
 }
 """Rows that belong together; the command line takes their names as well."""
 
