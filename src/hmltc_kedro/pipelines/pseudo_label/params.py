@@ -47,8 +47,8 @@ class PseudoLabelParams(StageParams):
     """How candidates are scored and which labels are kept; see `scoring` and `silver` for the formulas."""
 
     views: tuple[Literal["text", "path"], ...] = Field(min_length=1)
-    """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The path
-    tells classes of one name apart.
+    """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The text is
+    enough, as it names the parents in its description; the path tells classes of one name apart where it does not.
     """
     hubness_prior: float = Field(ge=0)
     """Documents a class at which the class's own mean and spread count half in the standardisation of its scores; .inf
