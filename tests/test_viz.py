@@ -85,7 +85,7 @@ def test_graph_has_layers_in_order_tags_and_pipelines(graph: dict[str, Any]) -> 
     ("entry", "columns"),
     [
         ("predictions", ["doc_id", "class_ids", "names", "paths", "scores"]),
-        ("silver_labels", ["split", "doc_id", "class_ids", "confidence", "kept"]),
+        ("silver_labels", ["split", "doc_id", "class_ids", "confidence", "kept", "agreement"]),
     ],
 )
 def test_tables_have_a_preview(viz: str, graph: dict[str, Any], entry: str, columns: list[str]) -> None:
