@@ -388,7 +388,9 @@ def test_neighbours_of_any_corpus_are_nearest_others_of_equal_weight(documents: 
     k = min(k, n - 1)
     for row, near in enumerate(rows):
         assert len(set(near)) == k and row not in near
-        np.testing.assert_allclose(documents[near] @ documents[row], nearest(documents, row, k, np.arange(n)), atol=1e-5)
+        np.testing.assert_allclose(
+            documents[near] @ documents[row], nearest(documents, row, k, np.arange(n)), atol=1e-5
+        )
     weights = average_neighbours(rows)
     assert weights.nnz == n * k
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)

@@ -84,7 +84,7 @@ def test_graph_has_layers_in_order_tags_and_pipelines(graph: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("entry", "columns"),
     [
-        ("predictions", ["doc_id", "class_ids", "names", "paths", "scores"]),
+        ("predictions", ["doc_id", "class_ids", "names", "paths", "scores", "fits"]),
         ("silver_labels", ["split", "doc_id", "class_ids", "confidence", "kept", "agreement"]),
     ],
 )

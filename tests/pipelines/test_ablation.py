@@ -56,6 +56,7 @@ def test_variant_does_for_itself_what_its_settings_touch(name: str) -> None:
         "pseudo_label": {
             "fit_lexical_view",
             "weigh_views",
+            "find_neighbours",
             "score_candidates",
             "assign_silver_labels",
             "find_starved_classes",
