@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from hmltc_kedro.augmentation import (
+    LEAST_WEIGHT,
     ask_for_reviews,
     build_examples,
     choose_path,
     collect_reviews,
-    weigh_by_confidence,
 )
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
@@ -118,6 +118,7 @@ def silver() -> pd.DataFrame:
             "class_ids": [["ga"], ["an"], ["an", "do"]],
             "confidence": [3.0, 0.1, 1.0],
             "kept": [True, False, True],
+            "agreement": np.array([1.0, 0.5, 0.75], dtype=np.float32),
         }
     )
 
@@ -176,6 +177,19 @@ def test_nothing_to_train_on_names_the_parameter(
         build(documents, silver.assign(kept=False), synthetic.iloc[:0])
 
 
-def test_weights_are_ranks_between_a_half_and_one() -> None:
-    weights = weigh_by_confidence(pd.Series([0.1, 900.0, 0.2, 0.2]))
-    assert weights.tolist() == pytest.approx([0.5 + 0.5 / 4, 1.0, 0.5 + 2.5 / 8, 0.5 + 2.5 / 8])
+@pytest.mark.parametrize(("agreement", "weight"), [(0.0, 0.05), (0.04, 0.05), (0.06, 0.06), (0.5, 0.5), (1.0, 1.0)])
+def test_weight_is_the_agreement_but_never_nothing(
+    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame, agreement: float, weight: float
+) -> None:
+    assert LEAST_WEIGHT == 0.05
+    given = silver.assign(agreement=np.full(len(silver), agreement, dtype=np.float32))
+    weights = build(documents, given, synthetic.iloc[:0])["weight"]
+    assert weights.dtype == np.float64
+    assert weights.tolist() == pytest.approx([weight, weight])
+
+
+def test_weight_is_of_the_document_not_of_the_row(
+    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
+) -> None:
+    examples, again = (build(documents, frame, synthetic) for frame in (silver, silver.iloc[::-1]))
+    pd.testing.assert_frame_equal(examples, again)

@@ -118,9 +118,9 @@ def test_no_document_is_no_error(diamond, candidates) -> None:
     assert frame.empty
     classes = diagnostics.diagnose_classes(nothing, nothing, frame, diamond)
     assert classes["n_predicted"].sum() == 0
-    run = diagnostics.diagnose_run(frame, nothing.assign(paths=[]), nothing, diamond)
+    run = diagnostics.diagnose_run(frame, nothing.assign(paths=[], fits=[]), nothing, diamond)
     assert run["n_docs"] == run["n_compared"] == run["effective_classes"] == 0
-    assert run["expected_f1"] is run["several_paths"] is None
+    assert run["expected_f1"] is run["several_paths"] is run["fits_none"] is None
 
 
 def test_document_with_the_number_of_another_is_not_known() -> None:
@@ -183,6 +183,7 @@ def test_what_is_taken_is_lost_once_and_counts_add_up(label_sets: list[list[str]
 def test_run_is_put_together(diamond) -> None:
     predictions = make_labels(["an", "do"], ["an", "do", "ca"], ["ga", "to"], ["ga", "to"])
     predictions["paths"] = [[["an", "do"]], [["an", "do"], ["an", "ca"]], [["ga", "to"]], [["ga", "to"]]]
+    predictions["fits"] = [True, False, False, False]
     documents = pd.DataFrame(
         {
             "expected_f1": [0.5, 0.5, 0.5, 0.9],
@@ -202,7 +203,7 @@ def test_run_is_put_together(diamond) -> None:
         "view_agreement": 0.5,
         "teacher_agreement": 0.5,
     }
-    assert (run["several_paths"], run["never_predicted"]) == (0.25, 2)
+    assert (run["fits_none"], run["several_paths"], run["never_predicted"]) == (0.75, 0.25, 2)
 
 
 def test_stability_is_the_mean_over_the_pairs(diamond) -> None:

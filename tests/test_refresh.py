@@ -100,7 +100,7 @@ def test_one_keyword_changes(story: tuple[Project, FakeServer]) -> None:
 
     edit(project.raw / "sample" / KEYWORDS, "kettles:", "kettles:whistling pot,")
     stale = find_stale(project)
-    untouched = {"documents", "rejected_documents", "test_documents", "document_embeddings"}
+    untouched = {"documents", "rejected_documents", "test_documents", "document_embeddings", "document_neighbours"}
     assert set(stale) == {e["entry"] or f"({e['node']})" for e in read_status(project)["entries"]} - untouched
     assert stale.pop("taxonomy") == ("stale", "keywords of 1 class changed (`raw_keywords`)")
     assert set(stale.values()) == {("stale", "depends on `taxonomy`")}

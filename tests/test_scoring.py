@@ -18,6 +18,7 @@ from hmltc_kedro.scoring import (
     Candidates,
     Corpus,
     ViewWeights,
+    average_neighbours,
     average_views,
     candidates_to_frame,
     choose_neighbour_share,
@@ -233,13 +234,14 @@ def test_scores_that_say_nothing_have_no_reliability(scores: np.ndarray) -> None
 
 
 @pytest.mark.parametrize(
-    ("dense", "words", "weight"), [(0.64, 0.25, 0.625), (0.5, 0.5, 1), (0.1, 0.9, 2), (0, 0.1, 2), (0, 0, 0), (1, 0, 0)]
+    ("dense", "words", "weight"),
+    [(0.64, 0.25, 0.625), (0.5, 0.5, 1), (0.1, 0.9, 2), (0, 0.1, 2), (1, 0.04, 0.25), (0, 0, 0.25), (1, 0, 0.25)],
 )
 def test_lexical_weight_by_hand(dense: float, words: float, weight: float) -> None:
     assert weigh_lexical_view(dense, words) == pytest.approx(weight)
 
 
-@pytest.mark.parametrize(("reliability", "share"), [(1, 0), (0, 1), (1 / 3, 1 / 2), (0.6, 0.25)])
+@pytest.mark.parametrize(("reliability", "share"), [(1, 0), (0, 0.5), (0.2, 0.5), (1 / 3, 0.5), (0.6, 0.25)])
 def test_neighbour_share_by_hand(reliability: float, share: float) -> None:
     assert choose_neighbour_share(reliability) == pytest.approx(share)
 
@@ -272,8 +274,8 @@ def test_views_are_weighed_by_what_their_halves_agree_on(views: dict[str, np.nda
     assert found.n_documents == len(CORPUS)
     assert found.dense_reliability == pytest.approx(r_dense, abs=1e-5)
     assert found.lexical_reliability == pytest.approx(r_words, abs=1e-5)
-    assert found.lexical_weight == pytest.approx(min(np.sqrt(r_words / r_dense), 2), abs=1e-4)
-    assert found.neighbour_share == pytest.approx(1 - 2 * r_dense / (1 + r_dense), abs=1e-4)
+    assert found.lexical_weight == pytest.approx(np.clip(np.sqrt(r_words / r_dense), 0.25, 2), abs=1e-4)
+    assert found.neighbour_share == pytest.approx(min(1 - 2 * r_dense / (1 + r_dense), 0.5), abs=1e-4)
 
 
 def test_nothing_is_measured_where_nothing_depends_on_it(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
@@ -290,9 +292,9 @@ def test_fixed_weight_stays_and_the_share_is_measured(views: dict[str, np.ndarra
     assert (alone.lexical_weight, alone.neighbour_share) == (measured.lexical_weight, 0)
 
 
-def test_views_without_words_leave_the_weight_to_the_dense_ones(views: dict[str, np.ndarray]) -> None:
+def test_view_without_words_has_the_least_weight(views: dict[str, np.ndarray]) -> None:
     found = weigh(views, LexicalView.empty(7), CharacterEncoder())
-    assert (found.lexical_reliability, found.lexical_weight) == (0, 0)
+    assert (found.lexical_reliability, found.lexical_weight) == (0, 0.25)
 
 
 def test_large_corpus_is_sampled_by_the_seed(
@@ -320,49 +322,59 @@ def nearest(documents: np.ndarray, n: int, k: int, among: np.ndarray) -> list[fl
 def test_neighbours_equal_brute_force(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(scoring, "BLOCK", block)
     documents = unit(np.random.default_rng(5), 60)
-    weights = find_neighbours(documents, 4, seed=0)
-    assert (weights.shape, weights.dtype, weights.nnz) == ((60, 60), np.float32, 240)
+    rows = find_neighbours(documents, 4, seed=0)
+    assert (rows.shape, rows.dtype) == ((60, 4), np.int64)
     cosines = documents @ documents.T
     np.fill_diagonal(cosines, -np.inf)
-    expected = np.zeros((60, 60))
-    np.put_along_axis(expected, np.argsort(-cosines, axis=1)[:, :4], 0.25, axis=1)
-    np.testing.assert_array_equal(weights.toarray(), expected)
+    np.testing.assert_array_equal(rows, np.argsort(-cosines, axis=1)[:, :4])
 
 
 def test_neighbours_of_a_large_corpus_are_the_nearest_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "POOL", 20)
     monkeypatch.setattr(scoring, "BLOCK", 16)
     documents = unit(np.random.default_rng(6), 60)
-    weights, again, other = (find_neighbours(documents, 3, seed=seed) for seed in (0, 0, 1))
-    assert (weights != again).nnz == 0
-    assert (weights != other).nnz > 0
-    pool = np.unique(weights.indices)
+    rows, again, other = (find_neighbours(documents, 3, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(rows, again)
+    assert (rows != other).any()
+    pool = np.unique(rows)
     assert len(pool) <= 20
-    for n in range(60):
-        near = weights[[n]].indices
+    for n, near in enumerate(rows):
         assert len(set(near)) == 3 and n not in near
-        np.testing.assert_allclose(sorted(documents[near] @ documents[n])[::-1], nearest(documents, n, 3, pool), 1e-5)
+        np.testing.assert_allclose(documents[near] @ documents[n], nearest(documents, n, 3, pool), 1e-5)
 
 
 def test_too_few_others_all_count() -> None:
-    weights = find_neighbours(unit(np.random.default_rng(7), 3), 10, seed=0)
-    np.testing.assert_array_equal(weights.toarray(), (1 - np.eye(3)) / 2)
+    rows = find_neighbours(unit(np.random.default_rng(7), 3), 10, seed=0)
+    np.testing.assert_array_equal(np.sort(rows, axis=1), [[1, 2], [0, 2], [0, 1]])
 
 
-def test_document_alone_has_itself() -> None:
-    documents = unit(np.random.default_rng(7), 1)
-    np.testing.assert_array_equal(find_neighbours(documents, 5, seed=0).toarray(), [[1]])
+@pytest.mark.parametrize(("n", "k"), [(1, 5), (3, 0)])
+def test_document_without_neighbours_is_its_own(n: int, k: int) -> None:
+    documents = unit(np.random.default_rng(7), n)
+    rows = find_neighbours(documents, k, seed=0)
+    assert (rows.shape, rows.dtype) == ((n, 0), np.int64)
+    weights = average_neighbours(rows)
+    assert weights.dtype == np.float32
+    np.testing.assert_array_equal(weights.toarray(), np.eye(n))
     # So that its score stays its own, whatever the neighbours' share.
-    corpus = Corpus(documents, None, find_neighbours(documents, 5, seed=0), 1.0)
-    np.testing.assert_array_equal(corpus.read_vectors(slice(0, 1)), documents)
+    corpus = Corpus(documents, None, weights, 1.0)
+    np.testing.assert_array_equal(corpus.read_vectors(slice(0, n)), documents)
+
+
+def test_mean_of_neighbours_by_hand() -> None:
+    weights = average_neighbours(np.array([[2, 1], [0, 2], [1, 0]]))
+    assert (weights.format, weights.dtype) == ("csr", np.float32)
+    np.testing.assert_array_equal(weights.toarray(), [[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    np.testing.assert_array_equal(weights @ np.array([2.0, 4.0, 8.0]), [6, 5, 3])
+    lopsided = average_neighbours(np.array([[3], [0], [3], [0]]))
+    np.testing.assert_array_equal(lopsided @ np.array([1.0, 2.0, 3.0, 4.0]), [4, 1, 4, 1])
 
 
 def test_document_among_its_duplicates_is_not_its_own_neighbour() -> None:
     documents = np.tile(unit(np.random.default_rng(8), 1), (6, 1))
-    weights = find_neighbours(documents, 2, seed=0)
-    assert not weights.diagonal().any()
-    assert weights.nnz == 12
-    np.testing.assert_array_equal(weights.sum(axis=1), np.ones(6))
+    rows = find_neighbours(documents, 2, seed=0)
+    assert rows.shape == (6, 2)
+    assert all(len({n, *near}) == 3 for n, near in enumerate(rows))
 
 
 @given(
@@ -372,19 +384,21 @@ def test_document_among_its_duplicates_is_not_its_own_neighbour() -> None:
 def test_neighbours_of_any_corpus_are_nearest_others_of_equal_weight(documents: np.ndarray, k: int) -> None:
     documents = normalise(documents)
     n = len(documents)
-    weights = find_neighbours(documents, k, seed=0)
+    rows = find_neighbours(documents, k, seed=0)
     k = min(k, n - 1)
-    for row in range(n):
-        near = weights[[row]].indices
+    for row, near in enumerate(rows):
         assert len(set(near)) == k and row not in near
-        expected = nearest(documents, row, k, np.arange(n))
-        np.testing.assert_allclose(sorted(documents[near] @ documents[row])[::-1], expected, atol=1e-5)
+        np.testing.assert_allclose(
+            documents[near] @ documents[row], nearest(documents, row, k, np.arange(n)), atol=1e-5
+        )
+    weights = average_neighbours(rows)
+    assert weights.nnz == n * k
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
 
 
 @pytest.fixture
 def neighbours(documents: np.ndarray) -> sparse.csr_array:
-    return find_neighbours(documents, 3, seed=0)
+    return average_neighbours(find_neighbours(documents, 3, seed=0))
 
 
 @pytest.mark.parametrize("bounds", [(0, 9), (0, 4, 8, 9), (2, 3)])

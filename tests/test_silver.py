@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hmltc_kedro.scoring import average_neighbours
 from hmltc_kedro.silver import (
     GapMethod,
     Selection,
@@ -13,6 +14,7 @@ from hmltc_kedro.silver import (
     count_silver_labels,
     find_changed_labels,
     find_starved_classes,
+    measure_agreement,
     measure_gaps,
     measure_gaps_after,
     summarise_classes,
@@ -286,6 +288,40 @@ def test_summary_where_nothing_is_kept_has_a_row_a_class(diamond: Taxonomy) -> N
     assert summary["empty"].all()
     assert not summary["starved"].any()
     assert summary["mean_confidence"].isna().all()
+
+
+# ---------------------------------------------------------------------- agreement
+
+
+def test_agreement_with_neighbours_by_hand(diamond: Taxonomy) -> None:
+    labels = diamond.to_matrix([["an", "do"], ["an", "do"], ["an", "ca"], ["ga"]])
+    neighbours = average_neighbours(np.array([[1, 2], [0, 3], [1, 0], [2, 0]]))
+    # The means: an 1, do 1/2, ca 1/2; an, do, ga 1/2 each; an and do 1; no garden.
+    expected = [1.5 / np.sqrt(2 * 1.5), 1 / np.sqrt(2 * 0.75), 1 / 2, 0]
+    agreement = measure_agreement(labels, neighbours)
+    assert (agreement.shape, agreement.dtype) == ((4,), np.float32)
+    np.testing.assert_allclose(agreement, expected, atol=1e-6)
+
+
+def test_agreement_does_not_depend_on_the_order_of_neighbours(diamond: Taxonomy) -> None:
+    labels = diamond.to_matrix([["an", "do", "be"], ["an", "do"], ["an", "ca", "ct"], ["ga", "to"]])
+    rows = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
+    agreement, again = (measure_agreement(labels, average_neighbours(r)) for r in (rows, rows[:, ::-1]))
+    np.testing.assert_allclose(agreement, again, atol=1e-6)
+
+
+def test_agreement_is_full_among_equals_and_without_neighbours(diamond: Taxonomy) -> None:
+    equal = diamond.to_matrix([["an", "ca", "ct"]] * 3)
+    everybody = average_neighbours(np.array([[1, 2], [0, 2], [0, 1]]))
+    np.testing.assert_allclose(measure_agreement(equal, everybody), 1, atol=1e-6)
+    alone = average_neighbours(np.zeros((2, 0), dtype=np.int64))
+    np.testing.assert_allclose(measure_agreement(diamond.to_matrix([["an"], ["ga", "to"]]), alone), 1, atol=1e-6)
+
+
+def test_no_label_agrees_with_none(diamond: Taxonomy) -> None:
+    labels = diamond.to_matrix([[], ["an"], []])
+    neighbours = average_neighbours(np.array([[1], [0], [0]]))
+    assert measure_agreement(labels, neighbours).tolist() == [0, 0, 0]
 
 
 # ---------------------------------------------------------------------- two sets of labels

@@ -84,8 +84,8 @@ def test_graph_has_layers_in_order_tags_and_pipelines(graph: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("entry", "columns"),
     [
-        ("predictions", ["doc_id", "class_ids", "names", "paths", "scores"]),
-        ("silver_labels", ["split", "doc_id", "class_ids", "confidence", "kept"]),
+        ("predictions", ["doc_id", "class_ids", "names", "paths", "scores", "fits"]),
+        ("silver_labels", ["split", "doc_id", "class_ids", "confidence", "kept", "agreement"]),
     ],
 )
 def test_tables_have_a_preview(viz: str, graph: dict[str, Any], entry: str, columns: list[str]) -> None:

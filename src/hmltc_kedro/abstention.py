@@ -6,13 +6,19 @@ is measured on documents about nothing: words of the corpus in no order, from no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from hmltc_kedro.words import UNSPACED
+
 N_NULLS = 200
 """Documents about nothing; the error of their median is well below the spread of real scores."""
+
+_WORD = re.compile(rf"[{UNSPACED}]{{1,2}}|[^\s{UNSPACED}]+")
+"""A word, or two characters of a script that does not set words apart: its texts would stay whole by their spaces."""
 
 
 def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str]:
@@ -25,9 +31,9 @@ def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str
         count: texts to write; fewer documents give as many.
     """
     rng = np.random.default_rng(0)
-    chosen = [texts[row].split() for row in rng.choice(len(texts), min(count, len(texts)), replace=False)]
+    chosen = [_WORD.findall(texts[row]) for row in rng.choice(len(texts), min(count, len(texts)), replace=False)]
     drawn = [texts[row] for row in rng.choice(len(texts), min(10 * count, len(texts)), replace=False)]
-    words = [word for text in drawn for word in text.split()]
+    words = [word for text in drawn for word in _WORD.findall(text)]
     return [" ".join(rng.choice(words, max(len(text), 1))) for text in chosen]
 
 

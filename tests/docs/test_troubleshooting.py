@@ -96,14 +96,15 @@ def write_and(path: str, content: str, then: Callable[[Path], object]) -> Callab
 
 def train_on_nothing() -> None:
     documents = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "text": ["kettle"]})
-    silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "confidence": 0.1, "kept": False})
+    silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "kept": False, "agreement": 0.1})
     nothing = documents.iloc[:0].assign(class_ids=[])
     build_examples(documents, silver, nothing, agreement_weights=True, synthetic_weight=1.0, synthetic_ancestors=True)
 
 
 def decode_for_other_classes() -> None:
     old = tensors.TensorTable(["0"], {"probabilities": np.ones((1, 1), dtype=np.float16)}, columns=["0"])
-    decode_predictions(old, Taxonomy.from_edges([("0", "pets"), ("1", "garden")], []), None)  # type: ignore[arg-type]
+    now = Taxonomy.from_edges([("0", "pets"), ("1", "garden")], [])
+    decode_predictions(old, None, now, None)  # type: ignore[arg-type]
 
 
 def score_other_documents() -> None:

@@ -37,7 +37,13 @@ def make_predictions(n: int) -> pd.DataFrame:
     scores = [[round((i + 1) / (n + 1), 4)] * len(PATHS[t]) for i, t in enumerate(turns)]
     ids = pd.Series([str(i) for i in range(n)], dtype="str")
     return pd.DataFrame(
-        {"doc_id": ids, "class_ids": [SETS[t] for t in turns], "paths": [PATHS[t] for t in turns], "scores": scores}
+        {
+            "doc_id": ids,
+            "class_ids": [SETS[t] for t in turns],
+            "paths": [PATHS[t] for t in turns],
+            "scores": scores,
+            "fits": [row[0] >= 0.25 for row in scores],
+        }
     )
 
 
@@ -78,6 +84,7 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
             "class_ids": [SETS[0], SETS[0], SETS[0], SETS[1], SETS[2], SETS[3]],
             "confidence": np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.1], dtype=np.float32),
             "kept": [True, True, True, True, True, False],
+            "agreement": np.array([1.0, 1.0, 0.9, 0.5, 0.0, 0.7], dtype=np.float32),
         }
     )
     starved = silver.find_starved_classes(labels, taxonomy, "documents", 1)

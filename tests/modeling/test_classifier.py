@@ -113,6 +113,65 @@ def test_zero_shot_predictions_make_sense(classifier: HierarchicalClassifier) ->
     assert tools.names == ["garden", "tools"]
 
 
+def test_vectors_given_are_as_good_as_vectors_computed(reader: HierarchicalClassifier) -> None:
+    texts = [LONG, *TEXTS]
+    vectors = encode_texts(reader.encoder, texts, 32, max_windows=3)
+    computed, given = (reader.predict_probabilities(texts, vectors=v) for v in (None, vectors))
+    np.testing.assert_allclose(given, computed, atol=2e-3)
+    turned = reader.predict_probabilities(texts, vectors=np.roll(vectors, 1, axis=0))
+    assert np.abs(turned - computed).max() > 0.1, "else the vectors would not be read"
+
+
+# ---------------------------------------------------------------------- documents that fit no class
+
+
+@pytest.fixture
+def calibrated(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
+    """Return a classifier of its own, the least score from five texts."""
+    same = HierarchicalClassifier(
+        classifier.encoder, classifier.head, classifier.taxonomy, classifier.decoding, frozen="the encoder"
+    )
+    same.calibrate_abstention(TEXTS)
+    return same
+
+
+def test_least_score_is_the_median_of_the_best_paths(
+    classifier: HierarchicalClassifier, calibrated: HierarchicalClassifier
+) -> None:
+    best = sorted(prediction.scores[0] for prediction in classifier.predict(TEXTS))
+    assert calibrated.least_score == pytest.approx(best[2], abs=1e-5)
+    assert classifier.least_score == 0
+    assert sum(prediction.fits for prediction in calibrated.predict(TEXTS)) == 3
+    assert all(prediction.fits is True for prediction in classifier.predict(TEXTS))
+
+
+def test_least_score_by_given_vectors_is_the_same(calibrated: HierarchicalClassifier) -> None:
+    before = calibrated.least_score
+    calibrated.calibrate_abstention(TEXTS, encode_texts(calibrated.encoder, TEXTS, 32, 1))
+    assert calibrated.least_score == pytest.approx(before, abs=2e-3)
+
+
+def test_text_fits_from_the_least_score_on(calibrated: HierarchicalClassifier) -> None:
+    calibrated.least_score = 0.5
+    assert calibrated.find_fitting([[0.5], [0.499999, 0.4], [0.9, 0.1], []]) == [True, False, True, False]
+
+
+def test_least_score_and_the_frozen_encoder_come_back(calibrated: HierarchicalClassifier, tmp_path: Path) -> None:
+    calibrated.save(tmp_path / "classifier")
+    loaded = HierarchicalClassifier.load(tmp_path / "classifier", device="cpu")
+    assert 0 < loaded.least_score == calibrated.least_score
+    assert loaded.frozen == "the encoder"
+    assert loaded.predict(TEXTS) == calibrated.predict(TEXTS)
+
+
+def test_classifier_without_a_least_score_is_an_input_error(copied: Path) -> None:
+    settings = json.loads((copied / "settings.json").read_text("utf-8"))
+    del settings["least_score"]
+    (copied / "settings.json").write_text(json.dumps(settings), "utf-8")
+    with pytest.raises(InputError, match=r"\('least_score'\); train it again"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
 # ---------------------------------------------------------------------- the directory
 
 

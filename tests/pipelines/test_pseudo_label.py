@@ -9,6 +9,7 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from hmltc_kedro import scoring, silver
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.encoding import normalise
 from hmltc_kedro.lexical import LexicalView, write_lexical_texts
@@ -22,13 +23,13 @@ from kedro_project import REPOSITORY
 
 def test_silver_labels_are_paths_of_every_document(run, run_until, diamond) -> None:
     made = run_until("augment")
-    silver = made["silver_labels"]
-    assert len(silver) == 9
-    labels = diamond.to_matrix(silver["class_ids"])
+    frame = made["silver_labels"]
+    assert len(frame) == 9
+    labels = diamond.to_matrix(frame["class_ids"])
     assert (labels.sum(axis=1) > 0).all()
     assert diamond.is_path_consistent(labels).all()
-    assert silver["kept"].all(), "the default trusts every label, each by its confidence"
-    of_text = dict(zip(silver["split"] + "/" + silver["doc_id"], map(list, silver["class_ids"]), strict=True))
+    assert frame["kept"].all(), "the default trusts every label, each by its agreement"
+    of_text = dict(zip(frame["split"] + "/" + frame["doc_id"], map(list, frame["class_ids"]), strict=True))
     assert of_text["train/3"] == ["ga", "to"]
 
 
@@ -36,7 +37,7 @@ def test_selection_and_gap_reach_the_labels(run_until, diamond, parameters) -> N
     made = run_until("augment")
     gap = parameters["pseudo_label"].gap.model_copy(update={"value": 0.25})
     paper = parameters["pseudo_label"].model_copy(update={"selection": "threshold", "gap": gap})
-    labels = nodes.assign_silver_labels(made["candidate_scores"], diamond, paper)
+    labels = nodes.assign_silver_labels(made["candidate_scores"], made["document_neighbours"], diamond, paper)
     assert 0 < labels["kept"].sum() < 9
     assert not labels["confidence"].equals(made["silver_labels"]["confidence"])
     assert diamond.is_path_consistent(diamond.to_matrix(labels["class_ids"])).all()
@@ -104,8 +105,8 @@ def test_views_are_weighed_on_the_halves(run_until, parameters) -> None:
     found = ViewWeights(**made["view_weights"])
     assert found.n_documents == len(made["documents"]) == 9
     assert 0 <= found.dense_reliability <= 1 and 0 <= found.lexical_reliability <= 1
-    assert 0 < found.lexical_weight <= 2
-    assert found.neighbour_share == pytest.approx(1 - 2 / (1 + 1 / found.dense_reliability), abs=1e-5)
+    assert 0.25 <= found.lexical_weight <= 2
+    assert found.neighbour_share == pytest.approx(min(1 - 2 / (1 + 1 / found.dense_reliability), 0.5), abs=1e-5)
     again = nodes.weigh_views(*(made[k] for k in WEIGHED), parameters["pseudo_label"], parameters["seed"])
     assert again == made["view_weights"]
 
@@ -125,7 +126,8 @@ PLAIN = {"n_documents": 0, "dense_reliability": None, "lexical_reliability": Non
 def score(made, diamond, params, view=None, **weights) -> pd.DataFrame:
     view = made["lexical_view"] if view is None else view
     weights = {**PLAIN, "lexical_weight": 0.0, "neighbour_share": 0.0, **weights}
-    return nodes.score_candidates(*(made[k] for k in SCORED), view, weights, diamond, params, 42)
+    neighbours = nodes.find_neighbours(made["document_embeddings"], params, 42)
+    return nodes.score_candidates(*(made[k] for k in SCORED), view, weights, neighbours, diamond, params)
 
 
 def test_lexical_view_can_be_left_out(run_until, diamond, parameters) -> None:
@@ -162,6 +164,42 @@ def test_corpus_of_one_document_keeps_its_own_scores(run_until, diamond, paramet
     found = score({**made, **one}, diamond, parameters["pseudo_label"], lexical_weight=1.0, neighbour_share=1.0)
     alone = score({**made, **one}, diamond, adjust(parameters, neighbours=0), lexical_weight=1.0)
     pd.testing.assert_frame_equal(found, alone)
+
+
+def test_neighbours_are_found_once_for_scores_and_labels(run_until, diamond, parameters) -> None:
+    made = run_until("augment")
+    table = made["document_neighbours"]
+    vectors = made["document_embeddings"]
+    assert list(table.ids) == list(vectors.ids)
+    assert table.fingerprint == vectors.fingerprint
+    rows = scoring.find_neighbours(vectors["vectors"], parameters["pseudo_label"].neighbours, 42)
+    np.testing.assert_array_equal(table["rows"], rows)
+    labels = diamond.to_matrix(made["silver_labels"]["class_ids"])
+    expected = silver.measure_agreement(labels, scoring.average_neighbours(rows))
+    np.testing.assert_array_equal(made["silver_labels"]["agreement"], expected)
+
+
+def test_without_neighbours_every_label_agrees(run_until, diamond, parameters) -> None:
+    made = run_until("augment")
+    alone = nodes.find_neighbours(made["document_embeddings"], adjust(parameters, neighbours=0), 42)
+    assert alone["rows"].shape == (9, 0)
+    labels = nodes.assign_silver_labels(made["candidate_scores"], alone, diamond, parameters["pseudo_label"])
+    np.testing.assert_allclose(labels["agreement"], 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_neighbours_come_back_from_their_file(run_until, parameters, tmp_path, k) -> None:
+    made = run_until("pseudo_label")
+    vectors = nodes.embed_documents(made["documents"], made["encoder"])
+    table = nodes.find_neighbours(vectors, adjust(parameters, neighbours=k), 42)
+    loader = ProjectConfigLoader(str(REPOSITORY / "conf"), env="test", **CONFIG_LOADER_ARGS)
+    entry = {**loader["catalog"]["document_neighbours"], "filepath": str(tmp_path / "rows.safetensors")}
+    catalog = DataCatalog.from_config({"document_neighbours": entry})
+    catalog.save("document_neighbours", table)
+    again = catalog.load("document_neighbours")
+    assert list(again.ids) == list(table.ids)
+    assert (again["rows"].shape, again["rows"].dtype) == ((9, k), np.int64)
+    np.testing.assert_array_equal(again["rows"], table["rows"])
 
 
 def test_new_entries_come_back_from_their_files(run_until, diamond, tmp_path) -> None:

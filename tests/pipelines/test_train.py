@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from hmltc_kedro import scoring
+from hmltc_kedro.abstention import write_null_documents
 from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.modeling.settings import SelfTrainingSettings
 from hmltc_kedro.pipelines.train import create_pipeline, nodes
@@ -70,6 +71,7 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
     settings = parameters["train"]
     assert set(train(settings)["phase"]) == {"head"}
     assert list(DOCUMENTS["text"]) not in asked
+    assert asked[-1] == write_null_documents(list(DOCUMENTS["text"]))
     history = train(settings.model_copy(update={"self_training": SelfTrainingSettings(rounds=2, tolerance=0.0)}))
     assert list(history["phase"]) == ["head"] * 2 + ["self_training"] * 3
     assert list(DOCUMENTS["text"]) in asked
@@ -90,3 +92,43 @@ def test_head_has_the_lexical_term_if_there_is_a_view_and_it_is_wanted(diamond, 
     light, heavy = (train(fit_view(diamond), settings, weight) for weight in (0.5, 2.0))
     ratio = (heavy.head.log_lexical - light.head.log_lexical).exp().item()
     np.testing.assert_allclose(ratio, 4, rtol=0.05)  # an epoch of training later
+
+
+FOREIGN = [
+    "The court upheld the appeal against the verdict",
+    "Interest rates rose by a quarter of a percent",
+    "The orchestra played a symphony in four movements",
+    "Parliament voted on the new tax law",
+    "The telescope saw two galaxies collide",
+]
+
+
+def test_foreign_texts_fit_no_class_and_those_of_the_corpus_mostly_do(diamond, encoder, parameters, shop_texts) -> None:
+    texts = [text for text, _ in shop_texts]
+    examples = pd.DataFrame({"text": texts, "class_ids": [ids for _, ids in shop_texts], "weight": 1.0})
+    view = LexicalView.fit(texts, write_lexical_texts(diamond, diamond.labels)).to_frame(diamond)
+    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    settings = parameters["train"]
+    longer = settings.model_copy(update={"head": settings.head.model_copy(update={"epochs": 30})})
+    given = (examples, examples[["text"]], embeddings, view, WEIGHTS, diamond, encoder, longer, parameters["infer"], 42)
+    classifier = nodes.train_classifier(*given)[0]
+    assert classifier.frozen == encoder.fingerprint
+    assert classifier.least_score > 0
+    assert np.mean([prediction.fits for prediction in classifier.predict(texts)]) > 0.8
+    assert not any(prediction.fits for prediction in classifier.predict(FOREIGN))
+
+
+def test_tuned_encoder_is_not_frozen_and_encodes_the_null_documents_itself(
+    diamond, encoder, parameters, monkeypatch
+) -> None:
+    asked: list[list[str]] = []
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
+    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    settings = parameters["train"]
+    tuned = settings.model_copy(update={"fine_tuning": settings.fine_tuning.model_copy(update={"epochs": 1})})
+    given = (EXAMPLES, DOCUMENTS, embeddings, fit_view(diamond), WEIGHTS, diamond, encoder, tuned, parameters["infer"])
+    classifier = nodes.train_classifier(*given, 42)[0]
+    assert classifier.frozen is None
+    assert 0 < classifier.least_score < 1
+    assert write_null_documents(list(DOCUMENTS["text"])) not in asked
