@@ -42,7 +42,7 @@ def make_predictions(n: int) -> pd.DataFrame:
             "class_ids": [SETS[t] for t in turns],
             "paths": [PATHS[t] for t in turns],
             "scores": scores,
-            "fits": [row[0] >= 0.25 for row in scores],
+            "fits": [row[0] >= 0.4 for row in scores],
         }
     )
 

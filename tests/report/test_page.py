@@ -121,7 +121,7 @@ def test_page_says_how_far_to_trust_the_run_before_the_documents(diamond) -> Non
     start, end = written.index('<h2 id="trust">'), written.index('<h2 id="predictions">')
     assert start < end
     section = written[start:end]
-    for value in ("0.500", "25.0%", "Over 6 of 8 documents", "Out of 7."):
+    for value in ("0.500", "25.0%", "37.5%", "Over 6 of 8 documents", "Out of 7."):
         assert value in section
     assert section.count("<figure>") == 1
     assert all(f'class="key {key}"' in section for key in ("confirmed", "changed", "new"))
