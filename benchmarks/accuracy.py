@@ -86,6 +86,13 @@ ROWS = {
     "no_neighbours": Row("without neighbours", overlay={"pseudo_label": {"neighbours": 0}}),
     "one_label": Row("one silver label, not up to three", overlay={"pseudo_label": {"selection": "threshold"}}),
     "quarter_dropped": Row("least certain quarter dropped", overlay={"pseudo_label": {"gap": {"value": 0.25}}}),
+    "plain": Row(
+        "fixed weight, without neighbours, classifier without words",
+        overlay={
+            "pseudo_label": {"lexical_weight": 0.5, "neighbours": 0},
+            "train": {"head": {"lexical": False}},
+        },
+    ),
     "untrained": Row("untrained head", overlay={"train": {"head": {"epochs": 0}}}),
     "no_lexical_term": Row("classifier without words", overlay={"train": {"head": {"lexical": False}}}),
     "single_path": Row("one path a document", overlay={"infer": {"decoding": {"max_paths": 1}}}),
