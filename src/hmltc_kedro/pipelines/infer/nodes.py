@@ -47,7 +47,7 @@ def decode_predictions(
     decoded = decode(class_probabilities["probabilities"], taxonomy, params.decoding)
     predictions = predictions_to_frame(decoded, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
-    predictions["fits"] = classifier.find_fitting(predictions["scores"])
+    predictions["fits"] = pd.Series(classifier.find_fitting(predictions["scores"]), dtype=bool)
     logger.info("%d of %d documents may fit no class", (~predictions["fits"]).sum(), len(predictions))
     return predictions
 
