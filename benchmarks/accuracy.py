@@ -66,14 +66,16 @@ class Row:
         env: `base`, or the environment laid over it.
         overlay: what differs from the environment's parameters, by stage.
         globals: what differs from its globals, such as `{"encoder": "sentence-transformers/all-mpnet-base-v2"}`.
-        against: the row it is compared with.
     """
 
     title: str
     env: str = "base"
     overlay: Mapping[str, Any] = field(default_factory=dict)
     globals: Mapping[str, Any] = field(default_factory=dict)
-    against: str = "base"
+
+
+BASE = "base"
+"""The row that the others are compared with."""
 
 
 ROWS = {
@@ -98,7 +100,6 @@ ROWS = {
     "single_path": Row("one path a document", overlay={"infer": {"decoding": {"max_paths": 1}}}),
     "leaf_priority": Row("leaf-priority decoding", overlay={"infer": {"decoding": {"method": "leaf_priority"}}}),
     "path_view": Row("with the path view", overlay={"pseudo_label": {"views": ["text", "path"]}}),
-    "agreement_weights": Row("with agreement weights", overlay={"augment": {"agreement_weights": True}}),
     "self_trained": Row("with self-training", overlay={"train": {"self_training": {"rounds": 2}}}),
     "fine_tuned": Row("with fine-tuning", overlay={"train": {"fine_tuning": {"epochs": 3}}}),
 }
@@ -107,7 +108,7 @@ ROWS = {
 SETS = {
     "methods": ["base", "paper"],
     "parts": ["base", *itertools.takewhile("path_view".__ne__, list(ROWS)[2:])],
-    "additions": ["base", "path_view", "agreement_weights", "self_trained"],
+    "additions": ["base", "path_view", "self_trained"],
     "tuning": ["base", "fine_tuned"],
 }
 """Rows that belong together; the command line takes their names as well."""
@@ -225,6 +226,7 @@ def measure_row(name: str, dataset: str, seeds: Sequence[int], threads: int | No
     trained = plan.trained
     values, before = run_nodes(plan.pipeline - trained, plan.parameters, plan.catalog)
     values = {entry: value for entry, value in values.items() if entry in trained.inputs()}
+    settings = describe_settings(plan)
     for seed in seeds:
         made, seconds = run_nodes(trained, {**values, "params:seed": seed}, plan.catalog)
         scores = score_documents(plan.catalog.load("gold_labels"), made["predictions"], values["taxonomy"])
@@ -239,7 +241,7 @@ def measure_row(name: str, dataset: str, seeds: Sequence[int], threads: int | No
             "peak_memory": measure_peak_memory(),
             "threads": torch.get_num_threads(),
             "commit": find_commit(),
-            "settings": describe_settings(plan),
+            "settings": settings,
         }
         write_result(scores, measured)
         steps = ", ".join(f"{step} {took:.0f} s" for step, took in measured["seconds"].items())
@@ -346,9 +348,9 @@ Results = Mapping[tuple[str, str], Measured]
 
 
 def collect_results(rows: Sequence[str], datasets: Sequence[str], seeds: Sequence[int]) -> Results:
-    """Read the kept results of these rows, and of those they are compared with, that are still current."""
+    """Read the kept results of these rows and of `BASE`, those that are still current."""
     results = {}
-    for name in dict.fromkeys([*rows, *(ROWS[row].against for row in rows)]):
+    for name in dict.fromkeys([*rows, BASE]):
         for dataset in datasets:
             plan = make_plan(ROWS[name], dataset)
             if all(has_result(dataset, name, seed, plan) for seed in seeds):
@@ -362,15 +364,14 @@ def collect_results(rows: Sequence[str], datasets: Sequence[str], seeds: Sequenc
 
 
 def compare(row: str, datasets: Sequence[str], results: Results) -> tuple[float, float, float] | None:
-    """Return the sample-F1 of the row that `row` is compared with minus its own, and the 95 % interval: low, high.
+    """Return the sample-F1 of `BASE` minus that of the row, and the 95 % interval: low, high.
 
     A document's score is its mean over the seeds. Each dataset counts alike; documents are resampled in pairs within
     their dataset. None if there is nothing to compare.
     """
-    against = ROWS[row].against
-    if row == against or any((name, dataset) not in results for name in (row, against) for dataset in datasets):
+    if row == BASE or any((name, dataset) not in results for name in (row, BASE) for dataset in datasets):
         return None
-    differences = [(results[against, d].scores.mean(axis=0) - results[row, d].scores.mean(axis=0)) for d in datasets]
+    differences = [(results[BASE, d].scores.mean(axis=0) - results[row, d].scores.mean(axis=0)) for d in datasets]
     low, high = metrics.stratified_bootstrap(differences, seed=BOOTSTRAP_SEED)
     return float(np.mean([difference.mean() for difference in differences])), low, high
 
@@ -383,18 +384,18 @@ def write_tables(rows: Sequence[str], datasets: Sequence[str], results: Results)
         known = [float(cell.scores.mean()) for cell in cells if cell is not None]
         whole = f"{np.mean(known):.3f}" if len(known) == len(cells) else MISSING
         scores.append([title, *map(_show_score, cells), whole])
-        if ROWS[row].against != row:
+        if row != BASE:
             shown = [_show_difference(compare(row, chosen, results)) for chosen in (*([d] for d in datasets), datasets)]
-            differences.append([title, ROWS[row].against, *shown])
+            differences.append([title, *shown])
         costs += [[title, d, *_show_costs(cell)] for d, cell in zip(datasets, cells, strict=True) if cell is not None]
     steps = ["labels, s", "training, s", "inference, s", "peak memory, MB"]
     return "\n".join(
         [
             "Sample-F1 on the test documents, mean ± standard deviation over the seeds.\n",
             _write_table(["row", *datasets, "mean"], scores),
-            "\nWhat a row loses: sample-F1 of the row it is compared with minus its own, 95 % interval of the paired",
+            "\nWhat a row loses: sample-F1 of the default method minus its own, 95 % interval of the paired",
             "bootstrap over documents; over all datasets each counts alike.\n",
-            _write_table(["row", "compared with", *datasets, "all"], differences),
+            _write_table(["row", *datasets, "all"], differences),
             "\nWhat it costs, a seed; documents and classes are encoded already.\n",
             _write_table(["row", "dataset", *steps], costs),
         ]

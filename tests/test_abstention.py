@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro.abstention import N_NULLS, find_least_score, write_null_documents
+from hmltc_kedro.abstention import N_NULLS, find_fitting, write_null_documents
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)
@@ -63,9 +63,10 @@ def test_no_text_gives_no_null_document() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "least"), [([0.3], 0.3), ([0.9, 0.1, 0.2], 0.2), ([0.1, 0.4, 0.2, 0.8], 0.3), ([], 0.0)]
+    ("nulls", "least"), [([0.25], 0.25), ([0.875, 0.125, 0.25], 0.25), ([0.125, 0.5, 0.25, 0.75], 0.375), ([], 0.0)]
 )
-def test_least_score_is_the_median(scores: list[float], least: float) -> None:
-    found = find_least_score(np.array(scores, dtype=np.float32))
-    assert isinstance(found, float)
-    assert found == pytest.approx(least)
+def test_documents_fit_from_the_median_of_the_null_documents_on(nulls: list[float], least: float) -> None:
+    scores = np.array([least, np.nextafter(np.float32(least), np.float32(-1)), 1.0, -np.inf], dtype=np.float32)
+    fits = find_fitting(scores, np.array(nulls, dtype=np.float32))
+    assert fits.dtype == bool
+    assert fits.tolist() == [True, False, True, False]

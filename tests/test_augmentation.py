@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from hmltc_kedro.augmentation import (
-    LEAST_WEIGHT,
     ask_for_reviews,
     build_examples,
     choose_path,
@@ -118,7 +117,6 @@ def silver() -> pd.DataFrame:
             "class_ids": [["ga"], ["an"], ["an", "do"]],
             "confidence": [3.0, 0.1, 1.0],
             "kept": [True, False, True],
-            "agreement": np.array([1.0, 0.5, 0.75], dtype=np.float32),
         }
     )
 
@@ -128,13 +126,8 @@ def synthetic(diamond: Taxonomy) -> pd.DataFrame:
     return collect_reviews(diamond, [[1, 6]], [make_answer("to", "a rake")], None, count=5)
 
 
-def build(*frames: pd.DataFrame, agreement_weights: bool = True, synthetic_ancestors: bool = True) -> pd.DataFrame:
-    return build_examples(
-        *frames,
-        agreement_weights=agreement_weights,
-        synthetic_weight=0.7,
-        synthetic_ancestors=synthetic_ancestors,
-    )
+def build(*frames: pd.DataFrame, synthetic_ancestors: bool = True) -> pd.DataFrame:
+    return build_examples(*frames, synthetic_weight=0.7, synthetic_ancestors=synthetic_ancestors)
 
 
 def test_examples_are_kept_silver_documents_then_synthetic_ones(
@@ -146,15 +139,8 @@ def test_examples_are_kept_silver_documents_then_synthetic_ones(
         "doc_id": ["0", "0", "to-0"],
         "text": ["zero", "test zero", "a rake"],
         "class_ids": [["an", "do"], ["ga"], ["ga", "to"]],
-        "weight": [0.75, 1.0, 0.7],
+        "weight": [1.0, 1.0, 0.7],
     }
-
-
-def test_without_agreement_weights_silver_documents_weigh_one(
-    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
-) -> None:
-    examples = build(documents, silver, synthetic.iloc[:0], agreement_weights=False)
-    assert examples["weight"].tolist() == [1.0, 1.0]
 
 
 def test_without_synthetic_ancestors_only_the_class_itself_is_positive(
@@ -177,18 +163,7 @@ def test_nothing_to_train_on_names_the_parameter(
         build(documents, silver.assign(kept=False), synthetic.iloc[:0])
 
 
-@pytest.mark.parametrize(("agreement", "weight"), [(0.0, 0.05), (0.04, 0.05), (0.06, 0.06), (0.5, 0.5), (1.0, 1.0)])
-def test_weight_is_the_agreement_but_never_nothing(
-    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame, agreement: float, weight: float
-) -> None:
-    assert LEAST_WEIGHT == 0.05
-    given = silver.assign(agreement=np.full(len(silver), agreement, dtype=np.float32))
-    weights = build(documents, given, synthetic.iloc[:0])["weight"]
-    assert weights.dtype == np.float64
-    assert weights.tolist() == pytest.approx([weight, weight])
-
-
-def test_weight_is_of_the_document_not_of_the_row(
+def test_order_of_the_silver_labels_does_not_matter(
     documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
 ) -> None:
     examples, again = (build(documents, frame, synthetic) for frame in (silver, silver.iloc[::-1]))

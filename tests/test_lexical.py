@@ -13,20 +13,7 @@ from hmltc_kedro import lexical as module
 from hmltc_kedro.datasets.files import ParquetDataset
 from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.taxonomy import Taxonomy
-
-DESCRIPTIONS = [f"description {c}" for c in range(7)]
-
-CORPUS = [
-    "a leash for my dogs",
-    "cushion and leash",
-    "the cats love it",
-    "cats and more cats",
-    "garden tools, rusty",
-    "garden tools again",
-    "something else entirely",
-    "dogs dogs dogs",
-    "rake",
-]
+from small_corpus import CORPUS, DESCRIPTIONS
 
 # Shared machines stall, and the taxonomy and the folder are for reading or overwritten: nothing carries over.
 settings.register_profile(

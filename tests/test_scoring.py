@@ -36,24 +36,11 @@ from hmltc_kedro.scoring import (
     write_path_texts,
 )
 from hmltc_kedro.taxonomy import Taxonomy
+from small_corpus import CORPUS, DESCRIPTIONS
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
-
-DESCRIPTIONS = [f"description {c}" for c in range(7)]
-
-CORPUS = [
-    "a leash for my dogs",
-    "cushion and leash",
-    "the cats love it",
-    "cats and more cats",
-    "garden tools, rusty",
-    "garden tools again",
-    "something else entirely",
-    "dogs dogs dogs",
-    "rake",
-]
 
 
 def unit(rng: np.random.Generator, n: int, d: int = 6) -> np.ndarray:
@@ -410,17 +397,19 @@ def test_corpus_is_drawn_towards_its_neighbours_block_by_block(
     drawn = 0.7 * np.eye(9) + 0.3 * neighbours.toarray()
     for start, end in pairwise(bounds):
         rows = slice(start, end)
-        vectors, bags = corpus.read_vectors(rows), corpus.read_words(rows)
-        assert vectors.dtype == bags.dtype == np.float32
+        vectors, (scores, own) = corpus.read_vectors(rows), corpus.score_words(rows, lexical)
+        assert vectors.dtype == scores.dtype == own.dtype == np.float32
         np.testing.assert_allclose(vectors, (drawn @ documents)[rows], atol=1e-6)
-        np.testing.assert_allclose(bags.toarray(), (drawn @ words.toarray())[rows], atol=1e-6)
+        np.testing.assert_allclose(scores, (drawn @ lexical.score(words))[rows], atol=1e-5)
+        np.testing.assert_array_equal(own, lexical.score(words)[rows])
 
 
 def test_corpus_without_neighbours_is_itself(documents: np.ndarray, lexical: LexicalView) -> None:
     words = lexical.represent(CORPUS)
     corpus = Corpus(documents, words)
     np.testing.assert_array_equal(corpus.read_vectors(slice(2, 5)), documents[2:5])
-    np.testing.assert_array_equal(corpus.read_words(slice(2, 5)).toarray(), words[2:5].toarray())
+    for scores in corpus.score_words(slice(2, 5), lexical):
+        np.testing.assert_array_equal(scores, lexical.score(words[2:5]))
 
 
 # ---------------------------------------------------------------------- candidates

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from hmltc_kedro.decoding import BoolArray, FloatArray
 from hmltc_kedro.words import UNSPACED
 
 N_NULLS = 200
-"""Documents about nothing; the error of their median is well below the spread of real scores."""
+"""Documents about nothing, enough for a median."""
 
 _WORD = re.compile(rf"[{UNSPACED}]{{1,2}}|[^\s{UNSPACED}]+")
 """A word, or two characters of a script that does not set words apart: its texts would stay whole by their spaces."""
@@ -37,12 +37,14 @@ def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str
     return [" ".join(rng.choice(words, max(len(text), 1))) for text in chosen]
 
 
-def find_least_score(scores: npt.NDArray[np.float32]) -> float:
-    """Return the score that a document has to reach to fit a class: the median of the null documents' best paths.
+def find_fitting(scores: FloatArray, null_scores: FloatArray) -> BoolArray:
+    """Return which documents fit a class: those that score at least the median of the null documents; all without any.
 
     Below it, words in no order would more likely than not have done better.
 
     Args:
-        scores: of the best path of each null document, shape (n,).
+        scores: of the documents' best paths, shape (n,), -inf for a document without a path, which never fits.
+        null_scores: of the null documents' best paths, decoded alike.
     """
-    return float(np.median(scores)) if len(scores) else 0.0
+    least = np.median(null_scores) if len(null_scores) else 0.0
+    return np.asarray(scores >= least)

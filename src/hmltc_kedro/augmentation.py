@@ -94,16 +94,11 @@ def collect_reviews(
     return frame.astype(dict.fromkeys(("split", "doc_id", "text", "raw_text", "source"), "str"))
 
 
-LEAST_WEIGHT = 0.05
-"""Of a silver document that no neighbour agrees with."""
-
-
 def build_examples(
     documents: pd.DataFrame,
     silver_labels: pd.DataFrame,
     synthetic_documents: pd.DataFrame,
     *,
-    agreement_weights: bool,
     synthetic_weight: float,
     synthetic_ancestors: bool,
 ) -> pd.DataFrame:
@@ -113,9 +108,7 @@ def build_examples(
         documents: the corpus.
         silver_labels: of the corpus, in any order.
         synthetic_documents: with class_ids root first, ending in the class they were written for.
-        agreement_weights: weigh silver documents by how far their neighbours have the same labels, a column of the
-            silver labels, but at least by `LEAST_WEIGHT`; else by 1.
-        synthetic_weight: of every synthetic document.
+        synthetic_weight: of every synthetic document; a silver one weighs 1.
         synthetic_ancestors: whether the whole path of a synthetic document is positive. False is a deviation of the
             paper's published code, which trains the ancestors as negatives: class_ids then holds the class alone,
             the one label set in the project that is not path-consistent.
@@ -124,12 +117,11 @@ def build_examples(
         InputError: there is nothing to train on.
     """
     silver = documents.merge(silver_labels[silver_labels["kept"]], on=["split", "doc_id"], validate="one_to_one")
-    weight = silver["agreement"].clip(lower=LEAST_WEIGHT).astype(np.float64) if agreement_weights else 1.0
     if silver.empty and synthetic_documents.empty:
         raise InputError("no silver label is kept and there is no synthetic document; lower pseudo_label.gap.value")
     synthetic = synthetic_documents.assign(weight=synthetic_weight)
     if not synthetic_ancestors:
         synthetic["class_ids"] = [list(path[-1:]) for path in synthetic["class_ids"]]
     columns = ["split", "doc_id", "text", "class_ids", "weight"]
-    parts = [silver.assign(weight=weight), synthetic]
+    parts = [silver.assign(weight=1.0), synthetic]
     return pd.concat([part[columns] for part in parts if len(part)], ignore_index=True)

@@ -96,9 +96,9 @@ def write_and(path: str, content: str, then: Callable[[Path], object]) -> Callab
 
 def train_on_nothing() -> None:
     documents = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "text": ["kettle"]})
-    silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "kept": False, "agreement": 0.1})
+    silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "kept": False})
     nothing = documents.iloc[:0].assign(class_ids=[])
-    build_examples(documents, silver, nothing, agreement_weights=True, synthetic_weight=1.0, synthetic_ancestors=True)
+    build_examples(documents, silver, nothing, synthetic_weight=1.0, synthetic_ancestors=True)
 
 
 def decode_for_other_classes() -> None:

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from hmltc_kedro.decoding import decode
 from hmltc_kedro.encoding import encode_texts
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.lexical import LexicalView, write_lexical_texts
@@ -113,13 +116,27 @@ def test_zero_shot_predictions_make_sense(classifier: HierarchicalClassifier) ->
     assert tools.names == ["garden", "tools"]
 
 
-def test_vectors_given_are_as_good_as_vectors_computed(reader: HierarchicalClassifier) -> None:
+class KnownVectors:
+    """A `TextEncoder` that knows its vectors, turned by a place if it is to lie."""
+
+    def __init__(self, model: Any, fingerprint: str, turn: int = 0) -> None:
+        self.model, self.fingerprint, self.turn = model, fingerprint, turn
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        return np.roll(encode_texts(self.model, texts, 32, max_windows=3), self.turn, axis=0)
+
+
+def test_vectors_given_are_as_good_as_vectors_computed(reader: HierarchicalClassifier, monkeypatch) -> None:
     texts = [LONG, *TEXTS]
-    vectors = encode_texts(reader.encoder, texts, 32, max_windows=3)
-    computed, given = (reader.predict_probabilities(texts, vectors=v) for v in (None, vectors))
+    monkeypatch.setattr(reader, "frozen", "the encoder")
+    same, turned, other = (
+        KnownVectors(reader.encoder, name, turn)
+        for name, turn in (("the encoder", 0), ("the encoder", 1), ("another", 1))
+    )
+    computed, given, wrong, unread = (reader.predict_probabilities(texts, cache=c) for c in (None, same, turned, other))
     np.testing.assert_allclose(given, computed, atol=2e-3)
-    turned = reader.predict_probabilities(texts, vectors=np.roll(vectors, 1, axis=0))
-    assert np.abs(turned - computed).max() > 0.1, "else the vectors would not be read"
+    assert np.abs(wrong - computed).max() > 0.1, "else the vectors would not be read"
+    np.testing.assert_array_equal(unread, computed)
 
 
 # ---------------------------------------------------------------------- documents that fit no class
@@ -127,48 +144,53 @@ def test_vectors_given_are_as_good_as_vectors_computed(reader: HierarchicalClass
 
 @pytest.fixture
 def calibrated(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
-    """Return a classifier of its own, the least score from five texts."""
-    same = HierarchicalClassifier(
-        classifier.encoder, classifier.head, classifier.taxonomy, classifier.decoding, frozen="the encoder"
+    """Return a classifier of its own that takes five texts for texts about nothing."""
+    return HierarchicalClassifier(
+        classifier.encoder,
+        classifier.head,
+        classifier.taxonomy,
+        classifier.decoding,
+        frozen="the encoder",
+        nulls=classifier.predict_probabilities(TEXTS),
     )
-    same.calibrate_abstention(TEXTS)
-    return same
 
 
-def test_least_score_is_the_median_of_the_best_paths(
+def test_texts_fit_that_score_the_median_of_the_null_documents(
     classifier: HierarchicalClassifier, calibrated: HierarchicalClassifier
 ) -> None:
-    best = sorted(prediction.scores[0] for prediction in classifier.predict(TEXTS))
-    assert calibrated.least_score == pytest.approx(best[2], abs=1e-5)
-    assert classifier.least_score == 0
+    scores = [prediction.scores[0] for prediction in classifier.predict(TEXTS)]
+    least = sorted(scores)[2]
+    assert [p.fits for p in calibrated.predict(TEXTS)] == [score >= least for score in scores]
     assert sum(prediction.fits for prediction in calibrated.predict(TEXTS)) == 3
     assert all(prediction.fits is True for prediction in classifier.predict(TEXTS))
 
 
-def test_least_score_by_given_vectors_is_the_same(calibrated: HierarchicalClassifier) -> None:
-    before = calibrated.least_score
-    calibrated.calibrate_abstention(TEXTS, encode_texts(calibrated.encoder, TEXTS, 32, 1))
-    assert calibrated.least_score == pytest.approx(before, abs=2e-3)
+def test_null_documents_are_decoded_as_the_documents_are(calibrated: HierarchicalClassifier) -> None:
+    probabilities = calibrated.predict_probabilities(TEXTS)
+    for power in (0.0, 1.0, 3.0):  # products, geometric means, the paper's code: scores of three kinds
+        settings = calibrated.decoding.model_copy(update={"length_power": power})
+        decoded = decode(probabilities, calibrated.taxonomy, settings)
+        assert calibrated.find_fitting(decoded, settings).sum() == 3
 
 
-def test_text_fits_from_the_least_score_on(calibrated: HierarchicalClassifier) -> None:
-    calibrated.least_score = 0.5
-    assert calibrated.find_fitting([[0.5], [0.499999, 0.4], [0.9, 0.1], []]) == [True, False, True, False]
-
-
-def test_least_score_and_the_frozen_encoder_come_back(calibrated: HierarchicalClassifier, tmp_path: Path) -> None:
+def test_null_documents_and_the_frozen_encoder_come_back(calibrated: HierarchicalClassifier, tmp_path: Path) -> None:
     calibrated.save(tmp_path / "classifier")
     loaded = HierarchicalClassifier.load(tmp_path / "classifier", device="cpu")
-    assert 0 < loaded.least_score == calibrated.least_score
+    assert loaded.nulls.dtype == np.float16
+    np.testing.assert_array_equal(loaded.nulls, calibrated.nulls)
     assert loaded.frozen == "the encoder"
     assert loaded.predict(TEXTS) == calibrated.predict(TEXTS)
 
 
-def test_classifier_without_a_least_score_is_an_input_error(copied: Path) -> None:
-    settings = json.loads((copied / "settings.json").read_text("utf-8"))
-    del settings["least_score"]
-    (copied / "settings.json").write_text(json.dumps(settings), "utf-8")
-    with pytest.raises(InputError, match=r"\('least_score'\); train it again"):
+def test_classifier_without_null_documents_is_an_input_error(copied: Path) -> None:
+    (copied / "nulls.safetensors").unlink()
+    with pytest.raises(InputError, match=r"nulls\.safetensors.*; train it again"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+def test_null_documents_of_other_classes_are_an_input_error(copied: Path) -> None:
+    save_file({"probabilities": np.zeros((2, 3), dtype=np.float16)}, copied / "nulls.safetensors")
+    with pytest.raises(InputError, match=r"nulls of shape \(2, 3\) for 7 classes"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 

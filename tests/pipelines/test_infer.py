@@ -32,7 +32,7 @@ def test_decoded_sets_are_path_consistent_and_named(diamond, classifier, paramet
     assert list(submission["labels"]) == ["an,do,be", "ga,to"]
 
 
-def test_documents_fit_whose_best_path_reaches_the_least_score(diamond, classifier, parameters, monkeypatch) -> None:
+def test_documents_fit_that_score_what_a_null_document_does(diamond, classifier, parameters, monkeypatch) -> None:
     probabilities = np.full((3, 7), 0.01, dtype=np.float16)
     probabilities[0, [0, 2]] = 0.875
     probabilities[1, [1, 6]] = 0.5
@@ -40,7 +40,7 @@ def test_documents_fit_whose_best_path_reaches_the_least_score(diamond, classifi
     table = TensorTable(["a", "b", "c"], {"probabilities": probabilities}, columns=diamond.class_ids)
     whole = nodes.decode_predictions(table, classifier, diamond, parameters["infer"])
     assert whole["fits"].tolist() == [True] * 3, "a classifier that was not calibrated flags nothing"
-    monkeypatch.setattr(classifier, "least_score", whole["scores"][1][0])
+    monkeypatch.setattr(classifier, "nulls", probabilities[[1]])
     found = nodes.decode_predictions(table, classifier, diamond, parameters["infer"])
     assert found["fits"].dtype == bool
     assert found["fits"].tolist() == [True, True, False]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from hmltc_kedro import __version__
-from hmltc_kedro.abstention import find_least_score
+from hmltc_kedro.abstention import find_fitting
 from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
-from hmltc_kedro.encoding import FloatArray, encode_texts, open_model, show_progress
+from hmltc_kedro.encoding import TextEncoder, encode_texts, open_model, show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.lexical import LexicalView
 from hmltc_kedro.taxonomy import Taxonomy
@@ -73,8 +73,8 @@ class HierarchicalClassifier:
         description: anything worth keeping with the model (JSON), e.g. training settings.
         lexical: the words' view of the classes, exactly if the head has the lexical term.
         max_windows: that a long text is read in, see `encoding.cut_windows`.
-        least_score: of the best path of a text that fits a class, see `calibrate_abstention`.
         frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
+        nulls: probabilities of texts about nothing, float16, shape (m, C), see `abstention`; None for none.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class HierarchicalClassifier:
         lexical: LexicalView | None = None,
         max_windows: int = 1,
         frozen: str | None = None,
-        least_score: float = 0.0,
+        nulls: npt.NDArray[np.float16] | None = None,
     ) -> None:
         """Put the parts together, ready to predict."""
         self.encoder = encoder.eval()
@@ -98,7 +98,7 @@ class HierarchicalClassifier:
         self.lexical = lexical
         self.max_windows = max_windows
         self.frozen = frozen
-        self.least_score = least_score
+        self.nulls = np.zeros((0, len(taxonomy)), dtype=np.float16) if nulls is None else nulls
 
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
@@ -106,17 +106,18 @@ class HierarchicalClassifier:
     # ------------------------------------------------------------------ prediction
 
     def predict_probabilities(
-        self, texts: Sequence[str], batch_size: int = 32, vectors: FloatArray | None = None
+        self, texts: Sequence[str], batch_size: int = 32, cache: TextEncoder | None = None
     ) -> npt.NDArray[np.float16]:
         """Return the probability of each class for each text: shape (n, C), float16.
 
         Args:
             texts: n texts.
             batch_size: texts a batch of the encoder.
-            vectors: of the texts, shape (n, d), unit length, by the encoder called `frozen`; None to encode here.
+            cache: an encoder that gives the vectors, if it is the one called `frozen`; it may know them already.
         """
         import torch
 
+        vectors = cache.encode(texts) if cache is not None and cache.fingerprint == self.frozen else None
         probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
         order = np.argsort([-len(text) for text in texts], kind="stable")
         bar = tqdm(total=len(texts), desc="classify", unit="doc", disable=not show_progress())
@@ -139,27 +140,20 @@ class HierarchicalClassifier:
         """Return the label set of each text."""
         decoded = decode(self.predict_probabilities(texts, batch_size), self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, self.taxonomy)
-        frame["fits"] = self.find_fitting(frame["scores"])
+        frame["fits"] = self.find_fitting(decoded, self.decoding).tolist()
         return [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
 
-    def calibrate_abstention(self, texts: Sequence[str], vectors: FloatArray | None = None) -> None:
-        """Set the least score of a text that fits a class.
-
-        Args:
-            texts: about nothing, from `abstention.write_null_documents`.
-            vectors: as in `predict_probabilities`.
-        """
-        decoded = decode(self.predict_probabilities(texts, vectors=vectors), self.taxonomy, self.decoding)
-        self.least_score = round(find_least_score(decoded.scores[:, 0]), 6)
-
-    def find_fitting(self, scores: Iterable[Sequence[float]]) -> list[bool]:
-        """Return for each text whether it fits a class, given the scores of its paths, best first."""
-        return [len(row) > 0 and row[0] >= self.least_score for row in scores]
+    def find_fitting(self, decoded: DecodedPaths, settings: DecodingSettings) -> npt.NDArray[np.bool_]:
+        """Return which documents fit a class, shape (n,), given their paths and how those were decoded."""
+        # A threshold that is a quantile cannot be taken of no document.
+        nulls = decode(self.nulls, self.taxonomy, settings).scores[:, 0] if len(self.nulls) else np.zeros(0, np.float32)
+        return find_fitting(decoded.scores[:, 0], nulls)
 
     # ------------------------------------------------------------------ files
 
     def save(self, directory: str | Path) -> None:
         """Write the model to `directory`, replacing what is there, and in one move at the end."""
+        from safetensors.numpy import save_file as save_arrays
         from safetensors.torch import save_file
 
         directory = Path(directory)
@@ -170,6 +164,7 @@ class HierarchicalClassifier:
             self.encoder.save(str(temporary / "encoder"), create_model_card=False)
             tensors = {k: v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
             save_file(tensors, str(temporary / "head.safetensors"))
+            save_arrays({"probabilities": self.nulls}, temporary / "nulls.safetensors")
             if self.lexical is not None:
                 self.lexical.save(temporary)
             frame = self.taxonomy.to_frame()[["class_id", "name", "parents", "keywords"]]
@@ -180,7 +175,6 @@ class HierarchicalClassifier:
                 "max_length": self.encoder.max_seq_length,
                 "max_windows": self.max_windows,
                 "frozen": self.frozen,
-                "least_score": self.least_score,
                 "decoding": self.decoding.model_dump(),
                 "description": self.description,
             }
@@ -201,6 +195,7 @@ class HierarchicalClassifier:
         if not (directory / "settings.json").is_file():
             raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
         from safetensors import SafetensorError
+        from safetensors.numpy import load_file as load_arrays
         from safetensors.torch import load_file
 
         from hmltc_kedro.modeling.head import CosineHead
@@ -223,6 +218,9 @@ class HierarchicalClassifier:
                 raise FileNotFoundError("no encoder/modules.json")
             encoder = open_model(directory / "encoder", device, settings["max_length"])
             windows = int(settings["max_windows"])
+            nulls = load_arrays(directory / "nulls.safetensors")["probabilities"]
+            if nulls.shape[1:] != (len(taxonomy),):
+                raise ValueError(f"nulls of shape {nulls.shape} for {len(taxonomy)} classes")
             return cls(
                 encoder,
                 head,
@@ -232,7 +230,7 @@ class HierarchicalClassifier:
                 lexical,
                 windows,
                 settings["frozen"],
-                settings["least_score"],
+                nulls,
             )
         except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
@@ -249,8 +247,8 @@ class HierarchicalClassifier:
             "## Use\n\n"
             "```python\nfrom hmltc_kedro import HierarchicalClassifier\n\n"
             'HierarchicalClassifier.load("<this directory>").predict(["some text"])\n```\n\n'
-            "Files: `encoder/` (sentence-transformers), `head.safetensors`, `taxonomy.json`, `settings.json`;\n"
-            "`words.json` and `lexical.safetensors` where words count.\n"
+            "Files: `encoder/` (sentence-transformers), `head.safetensors`, `nulls.safetensors`, `taxonomy.json`,\n"
+            "`settings.json`; `words.json` and `lexical.safetensors` where words count.\n"
         )
 
 

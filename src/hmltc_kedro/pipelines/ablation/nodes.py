@@ -82,8 +82,7 @@ def train_over_seeds(
             infer,
             seed,
         )
-        vectors = encoder.encode(texts) if classifier.frozen else None
-        arrays[f"seed_{seed}"] = classifier.predict_probabilities(texts, infer.batch_size, vectors)
+        arrays[f"seed_{seed}"] = classifier.predict_probabilities(texts, infer.batch_size, cache=encoder)
         seconds = time.perf_counter() - started
         logs.append(history.assign(seed=seed, total_seconds=round(seconds, 2)))
         del classifier

@@ -64,7 +64,6 @@ def build_training_examples(
         documents,
         silver_labels,
         synthetic_documents,
-        agreement_weights=params.agreement_weights,
         synthetic_weight=params.synthetic_weight,
         synthetic_ancestors=params.synthetic_ancestors,
     )

@@ -28,7 +28,3 @@ class AugmentParams(StageParams):
     """Whether the ancestors of a synthetic document's class are positives too. False is the paper's published code,
     which trains them as negatives.
     """
-    agreement_weights: bool = False
-    """Weigh a silver document by how far its nearest neighbours have the same labels, or all by 1, as the paper does. A
-    label that the neighbours contradict is wrong more often, but training gains nothing from knowing.
-    """

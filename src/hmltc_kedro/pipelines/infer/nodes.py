@@ -29,8 +29,7 @@ def predict_probabilities(
 ) -> TensorTable:
     """Give each class a probability for each test document; a classifier with a frozen encoder reads cached vectors."""
     texts = list(test_documents["text"])
-    vectors = encoder.encode(texts) if classifier.frozen == encoder.fingerprint else None
-    probabilities = classifier.predict_probabilities(texts, params.batch_size, vectors)
+    probabilities = classifier.predict_probabilities(texts, params.batch_size, cache=encoder)
     return TensorTable(
         list(test_documents["doc_id"]),
         {"probabilities": probabilities},
@@ -47,7 +46,7 @@ def decode_predictions(
     decoded = decode(class_probabilities["probabilities"], taxonomy, params.decoding)
     predictions = predictions_to_frame(decoded, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
-    predictions["fits"] = pd.Series(classifier.find_fitting(predictions["scores"]), dtype=bool)
+    predictions["fits"] = classifier.find_fitting(decoded, params.decoding)
     logger.info("%d of %d documents may fit no class", (~predictions["fits"]).sum(), len(predictions))
     return predictions
 

@@ -57,16 +57,9 @@ def train_classifier(
     description = {"encoder": encoder.name, "n_examples": len(examples), "seed": seed, **params.model_dump()}
     frozen = None if params.fine_tuning.epochs else encoder.fingerprint
     parts = (model, head, taxonomy, decoding.decoding, description, lexical, encoder.max_windows, frozen)
-    return _calibrate(HierarchicalClassifier(*parts), documents, encoder), pd.DataFrame(history)
-
-
-def _calibrate(
-    classifier: HierarchicalClassifier, documents: pd.DataFrame, encoder: TextEncoder
-) -> HierarchicalClassifier:
-    """Return the classifier with its least score; if it is frozen, vectors of null documents come from the cache."""
-    nulls = write_null_documents(list(documents["text"]))
-    classifier.calibrate_abstention(nulls, encoder.encode(nulls) if classifier.frozen else None)
-    return classifier
+    classifier = HierarchicalClassifier(*parts)
+    classifier.nulls = classifier.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)
+    return classifier, pd.DataFrame(history)
 
 
 def _build_dataset(

@@ -1,0 +1,15 @@
+"""Nine short texts about the seven classes of the diamond, and a description of each class."""
+
+DESCRIPTIONS = [f"description {c}" for c in range(7)]
+
+CORPUS = [
+    "a leash for my dogs",
+    "cushion and leash",
+    "the cats love it",
+    "cats and more cats",
+    "garden tools, rusty",
+    "garden tools again",
+    "something else entirely",
+    "dogs dogs dogs",
+    "rake",
+]
