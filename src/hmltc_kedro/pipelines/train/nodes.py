@@ -57,9 +57,15 @@ def train_classifier(
     description = {"encoder": encoder.name, "n_examples": len(examples), "seed": seed, **params.model_dump()}
     frozen = None if params.fine_tuning.epochs else encoder.fingerprint
     parts = (model, head, taxonomy, decoding.decoding, description, lexical, encoder.max_windows, frozen)
-    classifier = HierarchicalClassifier(*parts)
+    return _show_nulls(HierarchicalClassifier(*parts), documents, encoder), pd.DataFrame(history)
+
+
+def _show_nulls(
+    classifier: HierarchicalClassifier, documents: pd.DataFrame, encoder: TextEncoder
+) -> HierarchicalClassifier:
+    """Return the classifier with what it makes of texts about nothing."""
     classifier.nulls = classifier.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)
-    return classifier, pd.DataFrame(history)
+    return classifier
 
 
 def _build_dataset(
