@@ -19,17 +19,18 @@ run: $(VENV)/.run ## Run the whole chain on the embedded sample dataset
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev ## Check style and types
-	$(BIN)/ruff check src tests benchmarks notebooks
-	$(BIN)/ruff format --check src tests benchmarks notebooks
+lint: $(VENV)/.dev ## Check style, types and which way imports point
+	$(BIN)/ruff check src tests benchmarks notebooks tools
+	$(BIN)/ruff format --check src tests benchmarks notebooks tools
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Rewrite the code in the project's style
-	$(BIN)/ruff check --fix src tests benchmarks notebooks
-	$(BIN)/ruff format src tests benchmarks notebooks
+	$(BIN)/ruff check --fix src tests benchmarks notebooks tools
+	$(BIN)/ruff format src tests benchmarks notebooks tools
 
 docs: $(VENV)/.run ## Bring the generated tables of docs/ up to date
-	$(BIN)/python -m hmltc_kedro.docs
+	$(BIN)/python tools/generate_docs.py
 
 viz: $(VENV)/.run ## Browse the pipelines and the data in Kedro-Viz
 	$(BIN)/kedro viz run

@@ -41,9 +41,11 @@ from kedro.pipeline import Pipeline
 from kedro.validation.parameter_validator import ParameterValidator
 from pydantic import BaseModel, ValidationError
 
-from hmltc_kedro import metrics, raw
+from hmltc_kedro.arrays import DoubleArray
 from hmltc_kedro.config import ProjectConfigLoader, expand_variants
+from hmltc_kedro.corpus import raw_files
 from hmltc_kedro.digests import file_digest
+from hmltc_kedro.evaluation import intervals, metrics
 from hmltc_kedro.pipeline_registry import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
@@ -266,9 +268,9 @@ def run_nodes(
     return values, seconds
 
 
-def score_documents(gold_labels: raw.RawTable, predictions: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
+def score_documents(gold_labels: raw_files.RawTable, predictions: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """Return doc_id, sample_f1 and predicted class_ids of each document with gold labels."""
-    truth, rows = raw.align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
+    truth, rows = gold_labels.align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
     known = predictions.iloc[rows].reset_index(drop=True)
     scores = metrics.sample_f1_scores(truth, taxonomy.to_matrix(known["class_ids"]))
     return pd.DataFrame({"doc_id": known["doc_id"], "sample_f1": scores, "class_ids": known["class_ids"]})
@@ -338,7 +340,7 @@ class Measured:
         peak_memory: in MB, the most of any seed.
     """
 
-    scores: metrics.FloatArray
+    scores: DoubleArray
     seconds: dict[str, float]
     peak_memory: float
 
@@ -372,7 +374,7 @@ def compare(row: str, datasets: Sequence[str], results: Results) -> tuple[float,
     if row == BASE or any((name, dataset) not in results for name in (row, BASE) for dataset in datasets):
         return None
     differences = [(results[BASE, d].scores.mean(axis=0) - results[row, d].scores.mean(axis=0)) for d in datasets]
-    low, high = metrics.stratified_bootstrap(differences, seed=BOOTSTRAP_SEED)
+    low, high = intervals.stratified_bootstrap(differences, seed=BOOTSTRAP_SEED)
     return float(np.mean([difference.mean() for difference in differences])), low, high
 
 

@@ -18,14 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hmltc_kedro.decoding import (
-    CHILD_THRESHOLD,
-    beam_search,
-    choose_paths,
-    leaf_priority,
-    union_paths,
-)
-from hmltc_kedro.raw import read_text_table
+from hmltc_kedro.corpus.raw_files import read_text_table
+from hmltc_kedro.decoding.baselines import leaf_priority
+from hmltc_kedro.decoding.beam import CHILD_THRESHOLD, beam_search
+from hmltc_kedro.decoding.paths import choose_paths, union_paths
 from hmltc_kedro.taxonomy import Taxonomy
 
 

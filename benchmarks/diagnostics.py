@@ -28,10 +28,11 @@ from scipy import sparse
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from hmltc_kedro import diagnostics, raw
-from hmltc_kedro.metrics import sample_f1_scores
+from hmltc_kedro.corpus import gold_labels, raw_files
+from hmltc_kedro.corpus.tensors import read_tensors
+from hmltc_kedro.evaluation import diagnostics
+from hmltc_kedro.evaluation.metrics import sample_f1_scores
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import read_tensors
 
 ERROR = 0.5
 """A document of a lower sample-F1 is an error."""
@@ -68,12 +69,12 @@ def read_runs(data: Path) -> Iterator[Run]:
         if not table.exists():
             continue
         taxonomy = Taxonomy.from_frame(pd.read_parquet(table))
-        gold = raw.read_text_table(gold_path, "\t")
+        gold = raw_files.read_text_table(gold_path, "\t")
         for path in sorted((data / "07_model_output" / dataset).rglob("predictions.parquet")):
             yield from _read_trainings(data, path, taxonomy, gold)
 
 
-def _read_trainings(data: Path, path: Path, taxonomy: Taxonomy, gold: raw.RawTable) -> Iterator[Run]:
+def _read_trainings(data: Path, path: Path, taxonomy: Taxonomy, gold: raw_files.RawTable) -> Iterator[Run]:
     folder = path.parent.relative_to(data / "07_model_output")
     predictions = pd.read_parquet(path)
     tensors = next(
@@ -89,7 +90,7 @@ def _read_trainings(data: Path, path: Path, taxonomy: Taxonomy, gold: raw.RawTab
     for name, probabilities in table.arrays.items():
         seed = int(name.removeprefix("seed_")) if "seed" in predictions else None
         own = predictions if seed is None else predictions[predictions["seed"] == seed].reset_index(drop=True)
-        truth, rows = raw.align_gold_labels(gold, taxonomy, list(own["doc_id"]))
+        truth, rows = gold_labels.align_gold_labels(gold, taxonomy, list(own["doc_id"]))
         shown = folder.as_posix() if seed is None else f"{folder.as_posix()} {seed}"
         scored = own.iloc[rows].reset_index(drop=True)
         yield Run(shown, taxonomy, truth, scored, np.asarray(probabilities)[rows], candidates, silver)

@@ -31,8 +31,8 @@ from kedro.runner import SequentialRunner
 from kedro.validation.parameter_validator import ParameterValidator
 from sklearn.feature_extraction.text import HashingVectorizer
 
+from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.datasets import LLMDataset
-from hmltc_kedro.encoding import FloatArray
 from hmltc_kedro.freshness import Tracker, count_states
 from hmltc_kedro.hooks import FreshnessHooks
 from hmltc_kedro.pipeline_registry import STAGES, register_pipelines

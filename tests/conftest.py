@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from hmltc_kedro.decoding import DecodingSettings
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.encoder import TextEncoder
 from kedro_project import Finished, Project
 
 DIAMOND_CLASSES = [

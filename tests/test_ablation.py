@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmltc_kedro import ablation, metrics
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.evaluation import intervals
+from hmltc_kedro.studies import ablation
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_table_has_means_intervals_and_differences_to_final(scored) -> None:
     )
     assert worse["sample_f1"] == pytest.approx((0.5 + 5 / 6) / 2)
     assert worse["sample_f1_std"] == pytest.approx(np.std([0.5, 5 / 6], ddof=1))
-    low, high = metrics.bootstrap_interval(documents["sample_f1"].to_numpy(), seed=3)
+    low, high = intervals.bootstrap_interval(documents["sample_f1"].to_numpy(), seed=3)
     assert (worse["sample_f1_low"], worse["sample_f1_high"]) == (low, high)
     assert worse["difference"] == pytest.approx(-0.125)
     assert worse["difference_low"] == worse["difference_high"] == pytest.approx(-0.125), "the same for each document"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro.abstention import N_NULLS, find_fitting, write_null_documents
+from hmltc_kedro.modeling.abstention import N_NULLS, find_fitting, write_null_documents
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)

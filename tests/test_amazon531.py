@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from hmltc_kedro.amazon531 import FILES, PAPER, Counts, prepare
+from hmltc_kedro.corpus.amazon531 import FILES, PAPER, Counts, prepare
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from kedro_project import REPOSITORY, Project
@@ -210,7 +210,7 @@ def test_all_missing_files_are_named(source: Path, target: Path) -> None:
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
-from hmltc_kedro import amazon531
+from hmltc_kedro.corpus import amazon531
 
 source, target, name, n = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 calls = []

@@ -4,16 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmltc_kedro.augmentation import (
-    ask_for_reviews,
-    build_examples,
-    choose_path,
-    collect_reviews,
-)
+from hmltc_kedro.augmentation.reviews import ask_for_reviews, choose_path, collect_reviews
+from hmltc_kedro.augmentation.style import StyleRules
+from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
-from hmltc_kedro.style import StyleRules
 from hmltc_kedro.taxonomy import Taxonomy
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro import metrics
-from hmltc_kedro.cases import COLUMNS, KINDS, compare_paths, summarise_errors, trace_cases
+from hmltc_kedro.evaluation import label_files, metrics
+from hmltc_kedro.evaluation.error_analysis import COLUMNS, KINDS, compare_paths, summarise_errors, trace_cases
 from hmltc_kedro.taxonomy import Taxonomy
 
 AMAZON = Path(__file__).parents[2] / "shared" / "data" / "amazon531"
@@ -144,8 +144,8 @@ def test_the_papers_predictions_lose_what_it_says() -> None:
     edges = [(parent, child) for parent, child in lines]
     names = [line.split("\t") for line in (AMAZON / "classes.txt").read_text("utf-8").splitlines()]
     taxonomy = Taxonomy.from_edges([(i, name) for i, name in names], edges)
-    gold = metrics.read_label_file(AMAZON / "test_doc2labels.txt")
-    predicted = metrics.read_label_file(AMAZON / "seed_submission.csv")
+    gold = label_files.read_label_file(AMAZON / "test_doc2labels.txt")
+    predicted = label_files.read_label_file(AMAZON / "seed_submission.csv")
     sets = [list(gold.values()), [predicted[i] for i in gold]]
     paths = [[taxonomy.paths_within([taxonomy.index[i] for i in labels]) for labels in part] for part in sets]
     f1 = metrics.sample_f1_scores(*(taxonomy.to_matrix(part) for part in sets))

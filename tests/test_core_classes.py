@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro import core_classes
-from hmltc_kedro.core_classes import (
+from hmltc_kedro.studies import core_classes
+from hmltc_kedro.studies.core_classes import (
     assign_taxoclass_labels,
     assign_teleclass_labels,
     average_documents,

@@ -9,19 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from hmltc_kedro import decoding
-from hmltc_kedro.decoding import (
-    DecodedPaths,
-    DecodingSettings,
-    beam_search,
-    child_thresholds,
-    choose_paths,
-    decode,
-    flat,
-    leaf_priority,
-    trace_beam,
-    union_paths,
-)
+from hmltc_kedro.decoding import beam
+from hmltc_kedro.decoding.baselines import flat, leaf_priority
+from hmltc_kedro.decoding.beam import beam_search
+from hmltc_kedro.decoding.decode import DecodingSettings, decode
+from hmltc_kedro.decoding.paths import DecodedPaths, choose_paths, union_paths
+from hmltc_kedro.decoding.thresholds import child_thresholds
+from hmltc_kedro.decoding.trace import trace_beam
 from hmltc_kedro.taxonomy import Taxonomy
 
 # Shared machines stall: a slow example is no failure.
@@ -314,7 +308,7 @@ def test_half_precision_is_decoded_as_the_same_numbers_in_single(
 def test_blocks_shrink_for_wide_searches(diamond: Taxonomy, monkeypatch: pytest.MonkeyPatch) -> None:
     probabilities = np.random.default_rng(0).random((20, 7), dtype=np.float32)
     whole = beam_search(probabilities, diamond)
-    monkeypatch.setattr(decoding, "MAX_CANDIDATES", 30)
+    monkeypatch.setattr(beam, "MAX_CANDIDATES", 30)
     assert (beam_search(probabilities, diamond).paths == whole.paths).all()
 
 

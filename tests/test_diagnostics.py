@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro import diagnostics
-from hmltc_kedro.metrics import sample_f1_scores
+from hmltc_kedro.evaluation import diagnostics
+from hmltc_kedro.evaluation.metrics import sample_f1_scores
 from hmltc_kedro.taxonomy import Taxonomy
 
 # an 0, ga 1, do 2, ca 3, be 4, ct 5, to 6

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hmltc_kedro import digests
+from hmltc_kedro.corpus.tensors import TensorTable, write_tensors
 from hmltc_kedro.digests import content_digest, file_digest, remember, take_stamp, trace_digests
-from hmltc_kedro.tensors import TensorTable, write_tensors
 
 
 def test_file_is_read_again_only_when_its_stamp_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

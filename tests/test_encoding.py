@@ -9,18 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro import encoding
-from hmltc_kedro.encoding import (
-    EMBEDDED,
-    TextEncoder,
-    VectorCache,
-    cut_windows,
-    encode_texts,
-    file_digest,
-    normalise,
-    resolve_model,
-)
+from hmltc_kedro.digests import file_digest
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.text import encoder as encoder_module
+from hmltc_kedro.text import models
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.models import EMBEDDED, resolve_model
+from hmltc_kedro.text.vector_cache import VectorCache
+from hmltc_kedro.text.windows import cut_windows, encode_texts, normalise
 
 TEXTS = [
     "Whistling kettle 2 l. Boils in no time",
@@ -295,14 +291,14 @@ def test_second_encode_pays_for_nothing(fresh: TextEncoder, encoder: TextEncoder
 
 def test_new_texts_alone_are_encoded(fresh: TextEncoder, caplog: pytest.LogCaptureFixture) -> None:
     fresh.encode(["a cat", "a dog"])
-    with caplog.at_level(logging.INFO, "hmltc_kedro.encoding"):
+    with caplog.at_level(logging.INFO, "hmltc_kedro.text.encoder"):
         fresh.encode(["a dog", "a cow", "a cat"])
     assert fresh.n_encoded == 3
     assert "Encoding 1 texts, 2 more are cached" in caplog.text
 
 
 def test_killed_run_resumes_where_the_last_chunk_ended(fresh: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "CHUNK", 2)
+    monkeypatch.setattr(encoder_module, "CHUNK", 2)
     texts = [f"text number {i}" for i in range(6)]
     encode, calls = fresh.model.encode, []
 
@@ -364,7 +360,7 @@ def test_fingerprint_depends_on_neither_place_nor_batch_size_nor_notes(tiny_mode
 
 
 def test_embedded_weights_have_the_published_digest() -> None:
-    assert file_digest(resolve_model(EMBEDDED) / "model.safetensors") == encoding.EMBEDDED_DIGEST
+    assert file_digest(resolve_model(EMBEDDED) / "model.safetensors") == models.EMBEDDED_DIGEST
 
 
 def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +368,7 @@ def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     shutil.copytree(resolve_model(EMBEDDED), package / "model")
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(encoding, "EMBEDDED_PACKAGE", "tampered_minilm")
+    monkeypatch.setattr(models, "EMBEDDED_PACKAGE", "tampered_minilm")
     assert resolve_model(EMBEDDED) == package / "model"
     with (package / "model" / "model.safetensors").open("r+b") as weights:
         weights.seek(-1, 2)
@@ -384,7 +380,7 @@ def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_missing_package_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "EMBEDDED_PACKAGE", "there_is_no_such_package")
+    monkeypatch.setattr(models, "EMBEDDED_PACKAGE", "there_is_no_such_package")
     with pytest.raises(InputError, match="is not installed; run `make run`"):
         resolve_model(EMBEDDED)
 

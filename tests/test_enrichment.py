@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from hmltc_kedro.enrichment import ask_for_descriptions, collect_descriptions, write_template_description
+from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions, write_template_description
 from hmltc_kedro.llm import ChatAnswer, ChatRequest, TemplateClient
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.gcn_study import find_map_root, lay_out_map, mean_cosine, measure_levels, project
+from hmltc_kedro.studies.gcn import find_map_root, lay_out_map, mean_cosine, measure_levels, project
 from hmltc_kedro.taxonomy import Taxonomy
 
 # Shared machines stall: a slow example is no failure.

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from hmltc_kedro import lexical as module
 from hmltc_kedro.datasets.files import ParquetDataset
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text import lexical_view
+from hmltc_kedro.text.lexical_view import LexicalView
 from small_corpus import CORPUS, DESCRIPTIONS
 
 # Shared machines stall, and the taxonomy and the folder are for reading or overwritten: nothing carries over.
@@ -105,7 +106,7 @@ def test_documents_without_a_known_word_are_zero(lexical: LexicalView) -> None:
 def test_blocks_do_not_change_the_spread(
     monkeypatch: pytest.MonkeyPatch, diamond: Taxonomy, lexical: LexicalView
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr(lexical_view, "BLOCK", 2)
     again = LexicalView.fit(CORPUS, write_lexical_texts(diamond, DESCRIPTIONS))
     np.testing.assert_allclose(again.classes.toarray(), lexical.classes.toarray(), rtol=1e-6)
 

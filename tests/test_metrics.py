@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.metrics import accuracy_score, f1_score
 
-from hmltc_kedro import metrics
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.evaluation import intervals, label_files, metrics, scores
 from hmltc_kedro.taxonomy import Taxonomy
 
 AMAZON = Path(__file__).parents[2] / "shared" / "data" / "amazon531"
@@ -229,12 +229,12 @@ def test_reciprocal_rank_needs_a_score_a_class() -> None:
 
 
 def test_bootstrap_of_equal_scores_is_a_point() -> None:
-    assert metrics.bootstrap_interval(np.full(9, 0.25), seed=1) == (0.25, 0.25)
+    assert intervals.bootstrap_interval(np.full(9, 0.25), seed=1) == (0.25, 0.25)
 
 
 def test_bootstrap_agrees_with_the_normal_interval() -> None:
     scores = np.random.default_rng(0).choice([0.0, 0.5, 2 / 3, 1.0], size=4000)
-    low, high = metrics.bootstrap_interval(scores, 4000, seed=7)
+    low, high = intervals.bootstrap_interval(scores, 4000, seed=7)
     error = scores.std() / np.sqrt(len(scores))
     assert low == pytest.approx(scores.mean() - 1.96 * error, abs=0.1 * error)
     assert high == pytest.approx(scores.mean() + 1.96 * error, abs=0.1 * error)
@@ -244,17 +244,17 @@ def test_bootstrap_agrees_with_drawing_documents() -> None:
     generator = np.random.default_rng(3)
     scores = generator.random(50)
     draws = scores[generator.integers(0, 50, (20_000, 50))].mean(axis=1)
-    interval = metrics.bootstrap_interval(scores, 20_000, seed=4, level=0.8)
+    interval = intervals.bootstrap_interval(scores, 20_000, seed=4, level=0.8)
     assert interval == pytest.approx(np.quantile(draws, [0.1, 0.9]), abs=2e-3)
 
 
 def test_bootstrap_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(0).random(30)
-    first = metrics.bootstrap_interval(scores, 300, seed=5)
-    assert first == metrics.bootstrap_interval(scores[::-1], 300, seed=5)
-    assert first != metrics.bootstrap_interval(scores, 300, seed=6)
-    monkeypatch.setattr(metrics, "MAX_DRAWS", 100)  # small pieces draw the same counts
-    assert metrics.bootstrap_interval(scores, 300, seed=5) == pytest.approx(first, abs=1e-12)
+    first = intervals.bootstrap_interval(scores, 300, seed=5)
+    assert first == intervals.bootstrap_interval(scores[::-1], 300, seed=5)
+    assert first != intervals.bootstrap_interval(scores, 300, seed=6)
+    monkeypatch.setattr(intervals, "MAX_DRAWS", 100)  # small pieces draw the same counts
+    assert intervals.bootstrap_interval(scores, 300, seed=5) == pytest.approx(first, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -269,30 +269,30 @@ def test_bootstrap_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_bootstrap_refuses(scores: list[float], options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="bootstrap"):
-        metrics.bootstrap_interval(np.array(scores), seed=0, **options)  # type: ignore[arg-type]
+        intervals.bootstrap_interval(np.array(scores), seed=0, **options)  # type: ignore[arg-type]
 
 
 def test_paired_bootstrap_is_narrower_than_the_systems_are_apart() -> None:
     generator = np.random.default_rng(0)
     a = generator.random(500)
-    assert metrics.paired_bootstrap(a, a - 0.125, seed=0) == pytest.approx((0.125, 0.125))
-    low, high = metrics.paired_bootstrap(a, a + generator.normal(0, 0.1, 500), seed=0)
+    assert intervals.paired_bootstrap(a, a - 0.125, seed=0) == pytest.approx((0.125, 0.125))
+    low, high = intervals.paired_bootstrap(a, a + generator.normal(0, 0.1, 500), seed=0)
     assert low < 0 < high
     with pytest.raises(ValueError, match="paired scores"):
-        metrics.paired_bootstrap(a, a[:3], seed=0)
+        intervals.paired_bootstrap(a, a[:3], seed=0)
 
 
 def test_stratified_bootstrap_counts_each_stratum_alike() -> None:
     generator = np.random.default_rng(0)
     strata = [generator.normal(0.2, 0.1, 400), generator.normal(0.6, 0.3, 1600)]
-    low, high = metrics.stratified_bootstrap(strata, 4000, seed=7)
+    low, high = intervals.stratified_bootstrap(strata, 4000, seed=7)
     mean = (strata[0].mean() + strata[1].mean()) / 2
     error = np.sqrt(sum(scores.var() / len(scores) for scores in strata)) / 2
     assert low == pytest.approx(mean - 1.96 * error, abs=0.15 * error)
     assert high == pytest.approx(mean + 1.96 * error, abs=0.15 * error)
-    assert metrics.stratified_bootstrap(strata[:1], seed=1) == metrics.bootstrap_interval(strata[0], seed=1)
+    assert intervals.stratified_bootstrap(strata[:1], seed=1) == intervals.bootstrap_interval(strata[0], seed=1)
     with pytest.raises(ValueError, match="at least one stratum"):
-        metrics.stratified_bootstrap([], seed=0)
+        intervals.stratified_bootstrap([], seed=0)
 
 
 # ---------------------------------------------------------------------- evaluate
@@ -313,7 +313,7 @@ def test_evaluate_by_hand(gold: sparse.csr_array, pred: sparse.csr_array, diamon
         ],
         dtype=np.float16,
     )
-    result = metrics.evaluate(gold, pred, probabilities, diamond, seed=1)
+    result = scores.evaluate(gold, pred, probabilities, diamond, seed=1)
     assert set(result) == KEYS
     assert json.loads(json.dumps(result)) == result
     assert result["n_docs"] == 4
@@ -330,7 +330,7 @@ def test_evaluate_by_hand(gold: sparse.csr_array, pred: sparse.csr_array, diamon
 
 
 def test_evaluate_without_gold(pred: sparse.csr_array, diamond: Taxonomy) -> None:
-    result = metrics.evaluate(diamond.to_matrix([]), pred, np.zeros((4, 7)), diamond, seed=1)
+    result = scores.evaluate(diamond.to_matrix([]), pred, np.zeros((4, 7)), diamond, seed=1)
     assert set(result) == KEYS
     assert result.pop("n_docs") == 0
     assert result.pop("per_level") == {}
@@ -339,7 +339,7 @@ def test_evaluate_without_gold(pred: sparse.csr_array, diamond: Taxonomy) -> Non
 
 def test_evaluate_needs_a_probability_a_label(gold: sparse.csr_array, diamond: Taxonomy) -> None:
     with pytest.raises(ValueError, match="probabilities of shape"):
-        metrics.evaluate(gold, gold, np.zeros((4, 6)), diamond, seed=1)
+        scores.evaluate(gold, gold, np.zeros((4, 6)), diamond, seed=1)
 
 
 # ---------------------------------------------------------------------- files
@@ -356,13 +356,13 @@ def files(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 def test_files_without_and_with_a_hierarchy(files: tuple[Path, Path, Path]) -> None:
     gold, pred, hierarchy = files
-    result = metrics.evaluate_files(gold, pred)
+    result = label_files.evaluate_files(gold, pred)
     assert result["sample_f1"] == pytest.approx(1 / 3)
     assert result["exact_match"] == pytest.approx(1 / 3)
     assert (result["n_docs"], result["missing"]) == (3, 1)
     assert "per_level" not in result
     assert "path_consistency" not in result
-    more = metrics.evaluate_files(gold, pred, hierarchy)
+    more = label_files.evaluate_files(gold, pred, hierarchy)
     assert more["path_consistency"] == pytest.approx(2 / 3)
     assert more["per_level"]["2"]["n_pred"] == 2
     assert {k: more[k] for k in result} == result
@@ -373,7 +373,7 @@ def test_both_forms_read_the_same(tmp_path: Path) -> None:
     tabs.write_bytes(b"0\t1,2\r\n\r\nx\t\r\n")
     commas.write_text('id,label\n0,"1,2"\n\nx,""\n')
     expected = {"0": frozenset({"1", "2"}), "x": frozenset()}
-    assert metrics.read_label_file(tabs) == metrics.read_label_file(commas) == expected
+    assert label_files.read_label_file(tabs) == label_files.read_label_file(commas) == expected
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, content: bytes, messa
     path = tmp_path / "labels"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        metrics.read_label_file(path)
+        label_files.read_label_file(path)
     assert str(path) in str(caught.value)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -404,7 +404,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, content: bytes, messa
 def test_gold_without_a_document_is_refused(files: tuple[Path, Path, Path]) -> None:
     files[0].write_text("id,labels\n")
     with pytest.raises(InputError, match="no document"):
-        metrics.evaluate_files(files[0], files[1])
+        label_files.evaluate_files(files[0], files[1])
 
 
 @pytest.mark.parametrize(
@@ -414,22 +414,22 @@ def test_gold_without_a_document_is_refused(files: tuple[Path, Path, Path]) -> N
 def test_a_bad_hierarchy_is_refused(files: tuple[Path, Path, Path], content: str, message: str) -> None:
     files[2].write_text(content)
     with pytest.raises(InputError, match=message) as caught:
-        metrics.evaluate_files(*files)
+        label_files.evaluate_files(*files)
     assert str(files[2]) in str(caught.value)
 
 
 def test_nothing_predicted_and_nothing_gold(tmp_path: Path) -> None:
     path = tmp_path / "labels"
     path.write_text("0\t\n")
-    assert metrics.evaluate_files(path, path)["sample_f1"] == 1.0
+    assert label_files.evaluate_files(path, path)["sample_f1"] == 1.0
 
 
 def test_main_prints_json_or_one_line(files: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     gold, pred, hierarchy = map(str, files)
-    assert metrics.main([gold, pred, "--hierarchy", hierarchy]) == 0
+    assert label_files.main([gold, pred, "--hierarchy", hierarchy]) == 0
     assert json.loads(capsys.readouterr().out)["n_docs"] == 3
-    assert metrics.main([gold, pred + ".none"]) == 1
-    assert metrics.main([gold, pred, "--hierarchy", hierarchy + ".none"]) == 1
+    assert label_files.main([gold, pred + ".none"]) == 1
+    assert label_files.main([gold, pred, "--hierarchy", hierarchy + ".none"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert [line[:7] for line in captured.err.splitlines()] == ["Error: "] * 2
@@ -460,5 +460,5 @@ def test_amazon_agrees_with_the_reference_scorer(form: str, tmp_path: Path) -> N
 
 @pytest.mark.skipif(not AMAZON.is_dir(), reason=f"{AMAZON} is absent; it is not part of the project")
 def test_a_peers_amazon_predictions_score_as_known() -> None:
-    other = metrics.evaluate_files(AMAZON / "test_doc2labels.txt", AMAZON / "peer_submission_0.6211.csv")
+    other = label_files.evaluate_files(AMAZON / "test_doc2labels.txt", AMAZON / "peer_submission_0.6211.csv")
     assert round(other["sample_f1"], 6) == 0.621131

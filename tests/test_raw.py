@@ -7,16 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hmltc_kedro.corpus.gold_labels import read_gold_labels
+from hmltc_kedro.corpus.raw_documents import build_documents
+from hmltc_kedro.corpus.raw_files import RawTable, make_rows, read_corpus_frame, read_text_table
+from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.raw import (
-    RawTable,
-    build_documents,
-    build_taxonomy,
-    make_rows,
-    read_corpus_frame,
-    read_gold_labels,
-    read_text_table,
-)
 from hmltc_kedro.taxonomy import Taxonomy
 
 # Shared machines stall: a slow example is no failure.

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from fake_llm import KEY, Body, FakeServer, Response, completion, prompt_of, serve
+from hmltc_kedro.corpus.tensors import read_tensors
 from hmltc_kedro.llm import read_answers
-from hmltc_kedro.tensors import read_tensors
 from kedro_project import REPOSITORY, Finished, Project
 
 TRAIN = "train/train_corpus.txt"

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmltc_kedro.corpus.gold_labels import read_gold_labels
+from hmltc_kedro.corpus.raw_documents import build_documents
+from hmltc_kedro.corpus.raw_files import read_text_table
+from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
-from hmltc_kedro.raw import build_documents, build_taxonomy, read_gold_labels, read_text_table
 from hmltc_kedro.taxonomy import Taxonomy
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"

@@ -11,36 +11,41 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from hmltc_kedro import scoring
-from hmltc_kedro.encoding import TextEncoder, normalise
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
-from hmltc_kedro.scoring import (
+from hmltc_kedro.enrichment.class_texts import embed_classes, write_class_texts, write_lexical_texts, write_path_texts
+from hmltc_kedro.pseudo_labels import candidates, neighbourhood, reliability
+from hmltc_kedro.pseudo_labels import moments as moments_module
+from hmltc_kedro.pseudo_labels.candidates import (
     Candidates,
     Corpus,
-    ViewWeights,
-    average_neighbours,
-    average_views,
     candidates_to_frame,
-    choose_neighbour_share,
-    embed_classes,
-    estimate_moments,
     find_nearest_class,
-    find_neighbours,
     iterate_candidates,
+)
+from hmltc_kedro.pseudo_labels.moments import estimate_moments, measure_spread
+from hmltc_kedro.pseudo_labels.neighbourhood import average_neighbours, find_neighbours
+from hmltc_kedro.pseudo_labels.reliability import (
+    ViewWeights,
+    average_views,
+    choose_neighbour_share,
     measure_reliability,
-    measure_spread,
     split_halves,
     weigh_lexical_view,
     weigh_views,
-    write_class_texts,
-    write_path_texts,
 )
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.windows import normalise
 from small_corpus import CORPUS, DESCRIPTIONS
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+
+
+def set_block(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    for module in (candidates, moments_module, neighbourhood):
+        monkeypatch.setattr(module, "BLOCK", size)
 
 
 def unit(rng: np.random.Generator, n: int, d: int = 6) -> np.ndarray:
@@ -104,7 +109,7 @@ def test_path_view_of_two_parents_is_the_normalised_mean_of_both_paths(diamond: 
 def test_moments_without_prior_are_those_of_the_score_matrix(
     monkeypatch: pytest.MonkeyPatch, documents: np.ndarray, views: dict[str, np.ndarray], block: int
 ) -> None:
-    monkeypatch.setattr(scoring, "BLOCK", block)
+    set_block(monkeypatch, block)
     moments = estimate_moments(documents, views["text"], prior=0)
     scores = documents.astype(np.float64) @ views["text"].T.astype(np.float64)
     np.testing.assert_allclose(moments.mean, scores.mean(axis=0), atol=1e-6)
@@ -287,7 +292,7 @@ def test_view_without_words_has_the_least_weight(views: dict[str, np.ndarray]) -
 def test_large_corpus_is_sampled_by_the_seed(
     monkeypatch: pytest.MonkeyPatch, views: dict[str, np.ndarray], lexical: LexicalView
 ) -> None:
-    monkeypatch.setattr(scoring, "HALVED", 4)
+    monkeypatch.setattr(reliability, "HALVED", 4)
     encoders = [CharacterEncoder() for _ in range(3)]
     found = [weigh(views, lexical, encoder, seed=seed) for encoder, seed in zip(encoders, (1, 1, 2), strict=True)]
     assert [weights.n_documents for weights in found] == [4, 4, 4]
@@ -307,7 +312,7 @@ def nearest(documents: np.ndarray, n: int, k: int, among: np.ndarray) -> list[fl
 
 @pytest.mark.parametrize("block", [7, 4096])
 def test_neighbours_equal_brute_force(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(scoring, "BLOCK", block)
+    set_block(monkeypatch, block)
     documents = unit(np.random.default_rng(5), 60)
     rows = find_neighbours(documents, 4, seed=0)
     assert (rows.shape, rows.dtype) == ((60, 4), np.int64)
@@ -317,8 +322,8 @@ def test_neighbours_equal_brute_force(monkeypatch: pytest.MonkeyPatch, block: in
 
 
 def test_neighbours_of_a_large_corpus_are_the_nearest_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "POOL", 20)
-    monkeypatch.setattr(scoring, "BLOCK", 16)
+    monkeypatch.setattr(neighbourhood, "POOL", 20)
+    set_block(monkeypatch, 16)
     documents = unit(np.random.default_rng(6), 60)
     rows, again, other = (find_neighbours(documents, 3, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(rows, again)
@@ -486,7 +491,7 @@ def test_scores_are_drawn_towards_those_of_neighbours(
     with_words: bool,
     block: int,
 ) -> None:
-    monkeypatch.setattr(scoring, "BLOCK", block)
+    set_block(monkeypatch, block)
     words = lexical if with_words else None
     corpus = Corpus(documents, lexical.represent(CORPUS) if with_words else None, neighbours, 0.4)
     # Scores are averaged here, vectors there: it comes to the same.
@@ -514,7 +519,7 @@ def test_blocks_do_not_matter(
 ) -> None:
     keys = pd.DataFrame({"split": "train", "doc_id": [str(i) for i in range(len(CORPUS))]})
     whole = candidates_to_frame(iter(collect(documents, views, lexical, diamond)), keys, diamond)
-    monkeypatch.setattr(scoring, "BLOCK", 2)
+    set_block(monkeypatch, 2)
     parts = collect(documents, views, lexical, diamond)
     assert [part.rows for part in parts] == [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8), slice(8, 9)]
     pd.testing.assert_frame_equal(candidates_to_frame(iter(parts), keys, diamond), whole, atol=1e-5)
@@ -550,7 +555,7 @@ def test_candidates_frame_has_a_row_a_document_and_rank(diamond: Taxonomy) -> No
 def test_nearest_class_equals_brute_force_whatever_the_blocks(
     monkeypatch: pytest.MonkeyPatch, documents: np.ndarray, views: dict[str, np.ndarray]
 ) -> None:
-    monkeypatch.setattr(scoring, "BLOCK", 2)
+    set_block(monkeypatch, 2)
     expected = (documents @ views["text"].T).argmax(axis=1)
     np.testing.assert_array_equal(find_nearest_class(documents, views["text"]), expected)
     assert find_nearest_class(documents[:0], views["text"]).shape == (0,)

@@ -4,21 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmltc_kedro.scoring import average_neighbours
-from hmltc_kedro.silver import (
+from hmltc_kedro.pseudo_labels.gaps import (
     GapMethod,
     Selection,
-    assign_labels,
     choose_threshold,
     count_by_largest_gap,
-    count_silver_labels,
-    find_changed_labels,
-    find_starved_classes,
-    measure_agreement,
     measure_gaps,
     measure_gaps_after,
-    summarise_classes,
 )
+from hmltc_kedro.pseudo_labels.neighbourhood import average_neighbours
+from hmltc_kedro.pseudo_labels.silver_labels import assign_labels, find_changed_labels, measure_agreement
+from hmltc_kedro.pseudo_labels.starvation import count_silver_labels, find_starved_classes, summarise_classes
 from hmltc_kedro.taxonomy import Taxonomy
 
 

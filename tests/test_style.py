@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro.style import StyleProfile, StyleRules, calibrate_style, measure_style
+from hmltc_kedro.augmentation.style import StyleProfile, StyleRules, calibrate_style, measure_style
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)

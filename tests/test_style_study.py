@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmltc_kedro import style_study
-from hmltc_kedro.style import StyleRules, calibrate_style
-from hmltc_kedro.style_study import compare_styles, detect_synthetic, mask_words
+from hmltc_kedro.augmentation.style import StyleRules, calibrate_style
+from hmltc_kedro.studies import style
+from hmltc_kedro.studies.style import compare_styles, detect_synthetic, mask_words
 
 STATISTICS = ["lowercase", "spaced_punctuation", "split_contractions", "mean_tokens", "type_token_ratio"]
 
@@ -96,7 +96,7 @@ def test_few_synthetic_texts_are_described_as_far_as_they_go(n: int) -> None:
 
 
 def test_long_corpora_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style_study, "SAMPLE", 6)
+    monkeypatch.setattr(style, "SAMPLE", 6)
     raw = write_reviews(9, seed=2)
     table = compare_styles(write_reviews(20, seed=1), raw, calibrate(raw), seed=1)
     assert table["n_texts"].tolist() == [6, 6, 6]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from hmltc_kedro import tensors
-from hmltc_kedro.tensors import TensorTable, document_keys, read_header, read_tensors, write_tensors
+from hmltc_kedro.corpus import tensors
+from hmltc_kedro.corpus.tensors import TensorTable, document_keys, read_header, read_tensors, write_tensors
 
 
 def make_table() -> TensorTable:

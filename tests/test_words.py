@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from hmltc_kedro import raw
-from hmltc_kedro.words import MARKS, TOKEN_PATTERN, UNSPACED, separate_words
+from hmltc_kedro.corpus import raw_files
+from hmltc_kedro.text.words import MARKS, TOKEN_PATTERN, UNSPACED, separate_words
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 OURS = {"preprocessor": separate_words, "token_pattern": TOKEN_PATTERN}
@@ -64,7 +64,7 @@ def test_composed_and_decomposed_text_have_the_same_words() -> None:
 
 
 def test_words_of_the_sample_corpus_are_scikit_learns() -> None:
-    tables = [raw.read_text_table(SAMPLE / part / f"{part}_corpus.txt", "\t") for part in ("train", "test")]
+    tables = [raw_files.read_text_table(SAMPLE / part / f"{part}_corpus.txt", "\t") for part in ("train", "test")]
     documents = [text for table in tables for text in table.rows["value"] if text.isascii()]
     assert len(documents) > 100
     plain = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)

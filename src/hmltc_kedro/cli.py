@@ -106,7 +106,7 @@ def prepare_amazon531(project: ProjectMetadata, folder: Path) -> None:
     counts of the paper, and copied to data/01_raw/amazon531. Nothing is written if anything is wrong, and no file is
     overwritten: what is there must be the same.
     """
-    from hmltc_kedro.amazon531 import prepare
+    from hmltc_kedro.corpus.amazon531 import prepare
 
     target = Path("data/01_raw/amazon531")
     prepared = prepare(folder, project.project_path / target)

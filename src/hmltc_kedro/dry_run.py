@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hmltc_kedro.enrichment import ask_for_descriptions
+from hmltc_kedro.corpus.raw_files import RawTable, make_rows, read_text_table
+from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
+from hmltc_kedro.enrichment.descriptions import ask_for_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.money import Plan, estimate
 from hmltc_kedro.llm.parsing import describe_problem
 from hmltc_kedro.llm.settings import OpenAISettings
-from hmltc_kedro.raw import RawTable, build_taxonomy, make_rows, read_text_table
 from hmltc_kedro.taxonomy import Taxonomy
 
 

@@ -24,10 +24,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from hmltc_kedro.arrays import BoolArray, IntArray
 from hmltc_kedro.errors import InputError
-
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def find_cycle(edges: Iterable[tuple[str, str]]) -> list[str]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.datasets.tensors import TensorDataset
-from hmltc_kedro.tensors import TensorTable
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from hmltc_kedro.corpus.tensors import read_tensors
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
-from hmltc_kedro.tensors import read_tensors
 from kedro_project import REPOSITORY, Finished, Project
 
 LOADER = OmegaConfigLoader(str(REPOSITORY / "conf"), env="test", runtime_params={}, **CONFIG_LOADER_ARGS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hmltc_kedro.docs import MARKED, main, make_anchor, render_pages
+from generate_docs import MARKED, main, make_anchor, render_pages
 from hmltc_kedro.pipeline_registry import STAGES
 from kedro_project import REPOSITORY
 

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from fake_llm import KEY, Body, Response, failure, good, make_requests, serve
-from hmltc_kedro import raw, tensors
-from hmltc_kedro.amazon531 import prepare
-from hmltc_kedro.augmentation import build_examples
-from hmltc_kedro.encoding import resolve_model
+from hmltc_kedro.augmentation.training_examples import build_examples
+from hmltc_kedro.corpus import gold_labels, raw_files, tensors
+from hmltc_kedro.corpus.amazon531 import prepare
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.models import resolve_model
 from kedro_project import REPOSITORY, Project
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
@@ -108,12 +108,12 @@ def decode_for_other_classes() -> None:
 
 
 def score_other_documents() -> None:
-    gold = raw.RawTable("data/01_raw/mine/test/doc2labels.txt", raw.make_rows([1], ["7"], ["0"], [None]))
-    raw.align_gold_labels(gold, Taxonomy.from_edges([("0", "pets")], []), ["0", "1"])
+    gold = raw_files.RawTable("data/01_raw/mine/test/doc2labels.txt", raw_files.make_rows([1], ["7"], ["0"], [None]))
+    gold_labels.align_gold_labels(gold, Taxonomy.from_edges([("0", "pets")], []), ["0", "1"])
 
 
 FUNCTIONS: dict[str, Callable[[], object]] = {
-    "A CSV corpus has other columns": write_and(CSV_CORPUS, "id,review\n0,kettle\n", raw.read_corpus_frame),
+    "A CSV corpus has other columns": write_and(CSV_CORPUS, "id,review\n0,kettle\n", raw_files.read_corpus_frame),
     "No silver label is kept": train_on_nothing,
     "The classes changed": decode_for_other_classes,
     "There is no trained classifier": lambda: HierarchicalClassifier.load("data/06_models/mine/classifier"),

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hmltc_kedro.corpus.tensors import TensorTable, write_tensors
 from hmltc_kedro.freshness import rows
 from hmltc_kedro.freshness.rows import Rows, count, digest_rows, explain_rows, read_rows, read_shape
-from hmltc_kedro.tensors import TensorTable, write_tensors
 
 CLASSES = pd.DataFrame({"class_id": ["a", "b", "c"], "name": ["x", "y", "z"], "keywords": [["k"], [], ["l", "m"]]})
 

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from hmltc_kedro import cases, diagnostics, metrics, plots, silver, style_study
-from hmltc_kedro.report import RunEntries
+from hmltc_kedro.evaluation import diagnostics, error_analysis, scores
+from hmltc_kedro.pseudo_labels import starvation
+from hmltc_kedro.report import RunEntries, figures
+from hmltc_kedro.studies import style
 from hmltc_kedro.taxonomy import Taxonomy
 
 NASTY = '</script><script>document.title="owned"</script><img src=x onerror=alert(1)><!-- & "q" \u2028 é'
@@ -87,7 +89,7 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
             "agreement": np.array([1.0, 1.0, 0.9, 0.5, 0.0, 0.7], dtype=np.float32),
         }
     )
-    starved = silver.find_starved_classes(labels, taxonomy, "documents", 1)
+    starved = starvation.find_starved_classes(labels, taxonomy, "documents", 1)
     synthetic = make_documents("synthetic", [f"Cushion {NASTY}", "Another cushion"]).assign(
         raw_text="raw", class_ids=[["an", "do", "be"]] * 2, source="gpt"
     )
@@ -115,7 +117,7 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
         ),
         silver_labels=labels,
         starved_classes=starved,
-        label_statistics=silver.summarise_classes(labels, taxonomy, list(starved["class_id"])),
+        label_statistics=starvation.summarise_classes(labels, taxonomy, list(starved["class_id"])),
         synthetic_documents=synthetic,
         training_examples=labels[labels["kept"]],
         training_history=pd.DataFrame(
@@ -134,16 +136,18 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
         class_diagnostics=diagnostics.diagnose_classes(predictions, given, trust, taxonomy),
         run_diagnostics=diagnostics.diagnose_run(trust, predictions, given, taxonomy),
         metrics={
-            **metrics.evaluate(truth, predicted, probabilities, taxonomy, 42),
-            "zero_shot": metrics.evaluate_sets(truth, predicted, 42) if known else None,
+            **scores.evaluate(truth, predicted, probabilities, taxonomy, 42),
+            "zero_shot": scores.evaluate_sets(truth, predicted, 42) if known else None,
         },
-        case_studies=cases.trace_cases(test.iloc[:known], gold_sets, predictions.iloc[:known], probabilities, taxonomy),
-        style_study=style_study.compare_styles(["A b"], ["A b."], ["a b ."], 42),
+        case_studies=error_analysis.trace_cases(
+            test.iloc[:known], gold_sets, predictions.iloc[:known], probabilities, taxonomy
+        ),
+        style_study=style.compare_styles(["A b"], ["A b."], ["a b ."], 42),
         gcn_study=pd.DataFrame(
             [("all", 1, 2, 1, 0.5, 0.6), ("animals", 1, 1, 0, np.nan, np.nan)],
             columns=["part", "level", "n_classes", "n_pairs", "mean_cosine_before", "mean_cosine_after"],
         ),
-        gcn_map=plots.draw_gcn_map(
+        gcn_map=figures.draw_gcn_map(
             layout.assign(x_before=[0, 1, -1], y_before=[0, 1, 1], x_after=[0, 2, -2], y_after=[0, 2, 3]), taxonomy
         ),
         run_record={},

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro.augmentation import ask_for_reviews
-from hmltc_kedro.enrichment import ask_for_descriptions, ask_for_keywords
+from hmltc_kedro.augmentation.reviews import ask_for_reviews
+from hmltc_kedro.enrichment.descriptions import ask_for_descriptions
+from hmltc_kedro.enrichment.keywords import ask_for_keywords
 from hmltc_kedro.llm.prompts import load_prompt, quote, render_prompt
 from hmltc_kedro.llm.schemas import ClassDescription, ClassKeywords, ClassReviews
 from hmltc_kedro.llm.text import clean_text

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, prompt_of, serve
-from hmltc_kedro.enrichment import ask_for_descriptions, collect_descriptions
+from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import read_answers
 from hmltc_kedro.llm.openai_client import OpenAIClient

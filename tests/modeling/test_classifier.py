@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from hmltc_kedro.decoding import decode
-from hmltc_kedro.encoding import encode_texts
+from hmltc_kedro.decoding.decode import decode
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling import classifier as module
+from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.windows import encode_texts
 
 TEXTS = ["a puppy on a leash", "a steel spade for the garden", "a cat asleep on its pet bed", "x", "cats and cat toys"]
 LONG = "the weather was fine that day, we stayed at home. " * 10 + "A rake and a spade, good tools for the garden. " * 4

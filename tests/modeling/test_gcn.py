@@ -8,11 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.corpus.raw_files import read_text_table
+from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
+from hmltc_kedro.enrichment.class_texts import write_class_texts
 from hmltc_kedro.modeling.gcn import GraphConvolution, normalise_adjacency, smooth_embeddings
-from hmltc_kedro.raw import build_taxonomy, read_text_table
-from hmltc_kedro.scoring import write_class_texts
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.encoder import TextEncoder
 
 AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
 

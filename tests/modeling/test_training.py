@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from hmltc_kedro.decoding import DecodingSettings
-from hmltc_kedro.encoding import TextEncoder, encode_texts
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
+from hmltc_kedro.decoding.decode import DecodingSettings
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
+from hmltc_kedro.modeling.features import EncodedFeatures
 from hmltc_kedro.modeling.gcn import smooth_embeddings
 from hmltc_kedro.modeling.head import CosineHead
+from hmltc_kedro.modeling.loop import History
+from hmltc_kedro.modeling.phases import cosine_schedule, decay_groups, freeze_lower_layers
 from hmltc_kedro.modeling.self_training import mean_probabilities, sharpen_targets
 from hmltc_kedro.modeling.settings import (
     FineTuningSettings,
@@ -23,15 +25,11 @@ from hmltc_kedro.modeling.settings import (
     SelfTrainingSettings,
     TrainingSettings,
 )
-from hmltc_kedro.modeling.training import (
-    EncodedFeatures,
-    History,
-    cosine_schedule,
-    decay_groups,
-    freeze_lower_layers,
-    train_classifier,
-)
+from hmltc_kedro.modeling.training import train_classifier
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.windows import encode_texts
 
 State = dict[str, torch.Tensor]
 CORPUS = [
@@ -172,16 +170,16 @@ def test_state_before_training_is_kept_when_training_makes_it_worse(
 
 
 def test_best_epoch_is_kept_and_not_the_last(train: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    from hmltc_kedro.modeling import training
+    from hmltc_kedro.modeling import loop, phases
 
     planned = iter([4.0, 3.0, 1.0, 2.0])
     seen: list[State] = []
 
-    def validate(run: object, phase: training._Phase) -> float:
+    def validate(run: object, phase: phases.Phase) -> float:
         seen.append({k: v.clone() for k, v in phase.modules[0].state_dict().items()})
         return next(planned)
 
-    monkeypatch.setattr(training._Run, "_validate", validate)
+    monkeypatch.setattr(loop.Run, "_validate", validate)
     head, _, history = train(make_settings(head_epochs=3, tuning_epochs=0))
     assert losses(history, "head") == [4, 3, 1, 2]
     assert states_equal(head.state_dict(), seen[2])
@@ -317,16 +315,16 @@ def test_self_training_goes_on_round_by_round_until_hardly_a_best_class_changes(
 
 
 def test_each_round_has_targets_of_its_own(train: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    from hmltc_kedro.modeling import training
+    from hmltc_kedro.modeling import self_training
 
     seen: list[np.ndarray] = []
-    update = training.SelfLabelledDataset.update
+    update = self_training.SelfLabelledDataset.update
 
-    def record(dataset: training.SelfLabelledDataset, probabilities: np.ndarray) -> float:
+    def record(dataset: self_training.SelfLabelledDataset, probabilities: np.ndarray) -> float:
         seen.append(probabilities)
         return update(dataset, probabilities)
 
-    monkeypatch.setattr(training.SelfLabelledDataset, "update", record)
+    monkeypatch.setattr(self_training.SelfLabelledDataset, "update", record)
     head, _, _ = train(make_settings(tuning_epochs=0, rounds=2))
     assert [p.dtype for p in seen] == [np.float16] * 2
     assert seen[0].shape == (len(CORPUS), 7)

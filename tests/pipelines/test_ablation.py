@@ -8,12 +8,12 @@ import pytest
 from pydantic import BaseModel
 
 from hmltc_kedro.config import ProjectConfigLoader
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.pipeline_registry import register_pipelines
 from hmltc_kedro.pipelines.ablation import create_pipeline
 from hmltc_kedro.pipelines.ablation.pipeline import create_variant
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
-from hmltc_kedro.tensors import TensorTable
 from kedro_project import REPOSITORY
 
 SHARED_LABELS = {"gcn", "no_augmentation", "no_style_calibration", "leaf_priority", "final"}

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmltc_kedro import cases
+from hmltc_kedro.corpus.raw_files import RawTable, make_rows
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.evaluation import error_analysis
 from hmltc_kedro.pipelines.evaluate import create_pipeline, nodes
-from hmltc_kedro.raw import RawTable, make_rows
-from hmltc_kedro.tensors import TensorTable
 
 IDS = ["0", "1", "2"]
 NO_GOLD = RawTable("gold.txt", make_rows([], [], [], []), exists=False)
@@ -93,7 +93,7 @@ def test_cases_are_those_of_the_documents_with_gold(case_entries) -> None:
     part = RawTable(gold.path, gold.rows.iloc[[2, 1]].reset_index(drop=True))
     assert nodes.trace_cases(**{**case_entries, "gold_labels": part})["doc_id"].tolist() == ["1", "2"]
     without = nodes.trace_cases(**{**case_entries, "gold_labels": NO_GOLD})
-    assert dict(without.dtypes.astype(str)) == cases.COLUMNS
+    assert dict(without.dtypes.astype(str)) == error_analysis.COLUMNS
     assert len(without) == 0
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.infer import create_pipeline, nodes
 from hmltc_kedro.pipelines.ingest.params import IngestParams
-from hmltc_kedro.tensors import TensorTable
 
 
 def test_raw_corpus_and_classifier_give_a_submission(run, raw_tables, diamond, classifier, encoder) -> None:

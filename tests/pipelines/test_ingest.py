@@ -2,10 +2,10 @@
 
 import pytest
 
+from hmltc_kedro.corpus.raw_files import RawTable, make_rows
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.ingest import create_pipeline, nodes
 from hmltc_kedro.pipelines.ingest.params import IngestParams
-from hmltc_kedro.raw import RawTable, make_rows
 
 
 def add_line(table, key: str, value: str):

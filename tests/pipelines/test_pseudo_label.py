@@ -9,15 +9,16 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from hmltc_kedro import scoring, silver
 from hmltc_kedro.config import ProjectConfigLoader
-from hmltc_kedro.encoding import normalise
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.pipelines.pseudo_label import create_pipeline, nodes
-from hmltc_kedro.scoring import ViewWeights
+from hmltc_kedro.pseudo_labels import neighbourhood, silver_labels
+from hmltc_kedro.pseudo_labels.reliability import ViewWeights
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.windows import normalise
 from kedro_project import REPOSITORY
 
 
@@ -172,10 +173,10 @@ def test_neighbours_are_found_once_for_scores_and_labels(run_until, diamond, par
     vectors = made["document_embeddings"]
     assert list(table.ids) == list(vectors.ids)
     assert table.fingerprint == vectors.fingerprint
-    rows = scoring.find_neighbours(vectors["vectors"], parameters["pseudo_label"].neighbours, 42)
+    rows = neighbourhood.find_neighbours(vectors["vectors"], parameters["pseudo_label"].neighbours, 42)
     np.testing.assert_array_equal(table["rows"], rows)
     labels = diamond.to_matrix(made["silver_labels"]["class_ids"])
-    expected = silver.measure_agreement(labels, scoring.average_neighbours(rows))
+    expected = silver_labels.measure_agreement(labels, neighbourhood.average_neighbours(rows))
     np.testing.assert_array_equal(made["silver_labels"]["agreement"], expected)
 
 

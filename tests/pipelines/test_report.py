@@ -6,10 +6,10 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.pipelines.report import create_pipeline, nodes
 from hmltc_kedro.pipelines.report.params import ReportParams
 from hmltc_kedro.report import RunEntries
-from hmltc_kedro.tensors import TensorTable
 from report_run import make_run
 
 STUDIES = create_pipeline().only_nodes("draw_taxonomy_map", "measure_gcn_study", "draw_gcn_map", "measure_style_study")

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from hmltc_kedro import scoring
-from hmltc_kedro.abstention import write_null_documents
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.enrichment import class_texts
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
+from hmltc_kedro.modeling.abstention import write_null_documents
 from hmltc_kedro.modeling.settings import SelfTrainingSettings
 from hmltc_kedro.pipelines.train import create_pipeline, nodes
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.lexical_view import LexicalView
 
 EXAMPLES = pd.DataFrame(
     {
@@ -34,7 +35,7 @@ def fit_view(taxonomy) -> pd.DataFrame:
 
 
 def test_examples_become_a_classifier_and_its_history(run, diamond, encoder, parameters) -> None:
-    views = scoring.embed_classes(encoder, diamond, diamond.labels)
+    views = class_texts.embed_classes(encoder, diamond, diamond.labels)
     outputs = run(
         create_pipeline(),
         training_examples=EXAMPLES,
@@ -60,7 +61,7 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
     asked: list[list[str]] = []
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
-    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    embeddings = TensorTable(diamond.class_ids, class_texts.embed_classes(encoder, diamond, diamond.labels))
     view = fit_view(diamond)
 
     def train(params):
@@ -78,7 +79,7 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
 
 
 def test_head_has_the_lexical_term_if_there_is_a_view_and_it_is_wanted(diamond, encoder, parameters) -> None:
-    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    embeddings = TensorTable(diamond.class_ids, class_texts.embed_classes(encoder, diamond, diamond.labels))
     settings = parameters["train"]
     unwanted = settings.model_copy(update={"head": settings.head.model_copy(update={"lexical": False})})
     empty = LexicalView.empty(7).to_frame(diamond)
@@ -107,7 +108,7 @@ def test_foreign_texts_fit_no_class_and_those_of_the_corpus_mostly_do(diamond, e
     texts = [text for text, _ in shop_texts]
     examples = pd.DataFrame({"text": texts, "class_ids": [ids for _, ids in shop_texts], "weight": 1.0})
     view = LexicalView.fit(texts, write_lexical_texts(diamond, diamond.labels)).to_frame(diamond)
-    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    embeddings = TensorTable(diamond.class_ids, class_texts.embed_classes(encoder, diamond, diamond.labels))
     settings = parameters["train"]
     longer = settings.model_copy(update={"head": settings.head.model_copy(update={"epochs": 30})})
     given = (examples, examples[["text"]], embeddings, view, WEIGHTS, diamond, encoder, longer, parameters["infer"], 42)
@@ -124,7 +125,7 @@ def test_tuned_encoder_is_not_frozen_and_encodes_the_null_documents_itself(
     asked: list[list[str]] = []
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
-    embeddings = TensorTable(diamond.class_ids, scoring.embed_classes(encoder, diamond, diamond.labels))
+    embeddings = TensorTable(diamond.class_ids, class_texts.embed_classes(encoder, diamond, diamond.labels))
     settings = parameters["train"]
     tuned = settings.model_copy(update={"fine_tuning": settings.fine_tuning.model_copy(update={"epochs": 1})})
     given = (EXAMPLES, DOCUMENTS, embeddings, fit_view(diamond), WEIGHTS, diamond, encoder, tuned, parameters["infer"])

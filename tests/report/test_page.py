@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hmltc_kedro import silver
+from hmltc_kedro.pseudo_labels import starvation
 from hmltc_kedro.report import build_page, page
 from hmltc_kedro.taxonomy import Taxonomy
 from report_run import NASTY, make_predictions, make_run
@@ -167,7 +167,7 @@ def test_no_kept_label_and_no_predicted_class_are_shown(diamond) -> None:
     run = make_run(diamond, gold=False)
     labels = run.silver_labels.assign(kept=False)
     predictions = run.predictions.assign(class_ids=[[]] * 8, paths=[[]] * 8, scores=[[]] * 8)
-    statistics = silver.summarise_classes(labels, diamond, diamond.class_ids)
+    statistics = starvation.summarise_classes(labels, diamond, diamond.class_ids)
     empty = replace(run, silver_labels=labels, predictions=predictions, label_statistics=statistics)
     assert Reader(build_page(empty, "x")).open == []
 
@@ -183,8 +183,8 @@ def test_one_class_is_enough() -> None:
         enriched_taxonomy=one,
         class_descriptions=many.class_descriptions.head(1),
         silver_labels=labels,
-        label_statistics=silver.summarise_classes(labels, one, []),
-        starved_classes=silver.find_starved_classes(labels, one, "documents", 1),
+        label_statistics=starvation.summarise_classes(labels, one, []),
+        starved_classes=starvation.find_starved_classes(labels, one, "documents", 1),
         synthetic_documents=many.synthetic_documents.iloc[:0],
         predictions=many.predictions.assign(class_ids=sets, paths=[[s] for s in sets], scores=[[0.5]] * 8),
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 
 from hmltc_kedro.datasets.previews import preview_settings
-from hmltc_kedro.encoding import TextEncoder, fingerprint_model, locate_model
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.models import fingerprint_model, locate_model
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview

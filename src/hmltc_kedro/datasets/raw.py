@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from hmltc_kedro.corpus.raw_files import RawTable, make_rows, read_corpus_frame, read_text_table
 from hmltc_kedro.datasets.previews import preview_frame
-from hmltc_kedro.raw import RawTable, make_rows, read_corpus_frame, read_text_table
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
 
 
 class RawTableDataset(AbstractDataset[None, RawTable]):
-    """One raw file of a dataset, as `hmltc_kedro.raw.RawTable`.
+    """One raw file of a dataset, as `hmltc_kedro.corpus.raw_files.RawTable`.
 
     Args:
         filepath: the text file. For a corpus a file of the same name with the ending `.csv` or `.parquet` serves

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
+from hmltc_kedro.corpus.tensors import TensorTable, read_tensors, write_tensors
 from hmltc_kedro.datasets.previews import only_if_made
-from hmltc_kedro.tensors import TensorTable, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview

@@ -119,7 +119,7 @@ def read_shape(path: Path) -> str:
             header, *sizes = (len(record) for record in csv.reader(handle))
         return f"{len(sizes):,} x {header}"
     if path.suffix == ".safetensors":
-        from hmltc_kedro.tensors import read_header
+        from hmltc_kedro.corpus.tensors import read_header
 
         shapes = {" x ".join(f"{n:,}" for n in entry["shape"]) for entry in read_header(path)[0].values()}
         return ", ".join(sorted(shapes))
@@ -179,7 +179,7 @@ def _read_csv(path: Path) -> dict[str, list[Any]] | None:
 
 
 def _digest_tensors(path: Path) -> Rows | None:
-    from hmltc_kedro.tensors import read_tensors
+    from hmltc_kedro.corpus.tensors import read_tensors
 
     table = read_tensors(path)
     if len(table) > MAX_ROWS:

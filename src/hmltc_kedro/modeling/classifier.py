@@ -19,12 +19,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from hmltc_kedro import __version__
-from hmltc_kedro.abstention import find_fitting
-from hmltc_kedro.decoding import DecodedPaths, DecodingSettings, decode, union_paths
-from hmltc_kedro.encoding import TextEncoder, encode_texts, open_model, show_progress
+from hmltc_kedro.decoding.decode import DecodingSettings, decode
+from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.lexical import LexicalView
+from hmltc_kedro.modeling.abstention import find_fitting
+from hmltc_kedro.progress import show_progress
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.models import open_model
+from hmltc_kedro.text.windows import encode_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

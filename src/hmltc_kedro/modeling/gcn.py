@@ -14,7 +14,7 @@ from scipy import sparse
 from torch import nn
 from torch.nn.functional import normalize
 
-from hmltc_kedro.encoding import FloatArray
+from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.taxonomy import Taxonomy
 
 

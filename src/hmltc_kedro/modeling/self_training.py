@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hmltc_kedro.encoding import FloatArray
+from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.modeling.examples import LabelBatch
 
 HalfArray = npt.NDArray[np.float16]

@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hmltc_kedro.report import charts, summaries
+from hmltc_kedro.report import charts, class_summaries, document_summaries, summaries
 from hmltc_kedro.report.entries import RunEntries
 
 N_BARS = 10
@@ -39,26 +39,28 @@ def build_page(run: RunEntries, title: str) -> str:
     )
     environment.filters |= {"number": show_number, "score": show_score, "share": show_share}
     script = _read_template("script.js")
-    chosen = summaries.choose_documents(run.predictions, run.document_diagnostics)
+    chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics)
     return environment.get_template("page.html").render(
         title=title,
         run=run,
         summaries=summaries,
+        class_summaries=class_summaries,
+        document_summaries=document_summaries,
         chosen=chosen,
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style=Markup(_read_template("style.css")),
-        packed=embed_json(summaries.pack_documents(run, chosen)),
+        packed=embed_json(document_summaries.pack_documents(run, chosen)),
         charts=draw_charts(run),
-        bars_of=summaries.rank_classes(run.label_statistics, N_BARS),
+        bars_of=class_summaries.rank_classes(run.label_statistics, N_BARS),
     )
 
 
 def draw_charts(run: RunEntries) -> dict[str, Any]:
     """Return the charts by name: sizes, confidence, curves (one a phase), expected, intervals, maps, their colours."""
     names, sizes = summaries.count_by_size(run.label_statistics)
-    edges, gaps = summaries.count_by_confidence(run.silver_labels)
-    bins, expected = summaries.count_by_expected_f1(run.document_diagnostics)
+    edges, gaps = class_summaries.count_by_confidence(run.silver_labels)
+    bins, expected = document_summaries.count_by_expected_f1(run.document_diagnostics)
     metrics = run.metrics
     scores = {"trained classifier": metrics, "zero-shot": metrics["zero_shot"]} if metrics["n_docs"] else {}
     intervals = [(name, m["sample_f1"], *m["sample_f1_interval"]) for name, m in scores.items()]

@@ -8,16 +8,19 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from hmltc_kedro import ablation, core_classes, plots, raw
-from hmltc_kedro.decoding import decode
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.corpus.gold_labels import align_gold_labels
+from hmltc_kedro.corpus.raw_files import RawTable
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.decoding.decode import decode
 from hmltc_kedro.modeling.classifier import predictions_to_frame
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.train.nodes import train_classifier
 from hmltc_kedro.pipelines.train.params import TrainParams
+from hmltc_kedro.report import figures
+from hmltc_kedro.studies import ablation, core_classes
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -103,14 +106,14 @@ def decode_over_seeds(probabilities: TensorTable, taxonomy: Taxonomy, params: In
 
 
 def score_variant(
-    gold_labels: raw.RawTable,
+    gold_labels: RawTable,
     predictions: pd.DataFrame,
     probabilities: TensorTable,
     training_log: pd.DataFrame,
     taxonomy: Taxonomy,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure a variant against gold: one row a seed, and the mean sample-F1 of each document."""
-    truth, rows = raw.align_gold_labels(gold_labels, taxonomy, list(probabilities.ids))
+    truth, rows = align_gold_labels(gold_labels, taxonomy, list(probabilities.ids))
     scores, by_document = ablation.score_seeds(truth, rows, predictions, probabilities, taxonomy)
     seconds = training_log.groupby("seed")["total_seconds"].first()
     scores["seconds"] = scores["seed"].map(seconds)
@@ -131,4 +134,4 @@ def tabulate_variants(seed: int, **entries: pd.DataFrame) -> pd.DataFrame:
 
 def plot_ablation(ablation_table: pd.DataFrame) -> go.Figure:
     """Draw sample-F1 of each variant with its interval."""
-    return plots.draw_ablation(ablation_table)
+    return figures.draw_ablation(ablation_table)

@@ -4,11 +4,13 @@ import logging
 
 import pandas as pd
 
-from hmltc_kedro import augmentation, silver
+from hmltc_kedro.augmentation.reviews import ask_for_reviews, choose_path, collect_reviews
+from hmltc_kedro.augmentation.style import StyleRules, measure_style
+from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.llm import ChatClient
 from hmltc_kedro.llm.examples import draw_examples, draw_pool
 from hmltc_kedro.pipelines.augment.params import AugmentParams
-from hmltc_kedro.style import StyleRules, measure_style
+from hmltc_kedro.pseudo_labels.starvation import count_silver_labels
 from hmltc_kedro.taxonomy import Taxonomy
 
 logger = logging.getLogger(__name__)
@@ -28,11 +30,11 @@ def write_synthetic_documents(
     seed: int,
 ) -> pd.DataFrame:
     """Ask for reviews of each starved class and calibrate them to the corpus' style."""
-    counts = silver.count_silver_labels(silver_labels, taxonomy)
+    counts = count_silver_labels(silver_labels, taxonomy)
     starved = list(starved_classes["class_id"]) if params.reviews_per_class else []
-    paths = [augmentation.choose_path(taxonomy, taxonomy.index[i], counts) for i in starved]
+    paths = [choose_path(taxonomy, taxonomy.index[i], counts) for i in starved]
     pool = draw_pool(documents["text"], STYLE_SAMPLE, seed)
-    requests = augmentation.ask_for_reviews(
+    requests = ask_for_reviews(
         taxonomy,
         paths,
         list(class_descriptions["description"]),
@@ -42,7 +44,7 @@ def write_synthetic_documents(
         max_tokens=params.max_tokens,
     )
     rules = _choose_rules(params, pool)
-    reviews = augmentation.collect_reviews(taxonomy, paths, llm.ask(requests), rules, params.reviews_per_class)
+    reviews = collect_reviews(taxonomy, paths, llm.ask(requests), rules, params.reviews_per_class)
     logger.info("%d synthetic documents for %d starved classes", len(reviews), len(paths))
     return reviews
 
@@ -60,7 +62,7 @@ def build_training_examples(
     params: AugmentParams,
 ) -> pd.DataFrame:
     """Put silver and synthetic documents together, each with a weight."""
-    return augmentation.build_examples(
+    return build_examples(
         documents,
         silver_labels,
         synthetic_documents,

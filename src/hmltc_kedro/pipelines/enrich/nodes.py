@@ -5,12 +5,13 @@ import logging
 
 import pandas as pd
 
-from hmltc_kedro import enrichment, scoring
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.enrichment import class_texts, keywords
+from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.llm import ChatClient
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +20,8 @@ def complete_keywords(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams)
     """Ask the language model for keywords of the classes that have none."""
     if not params.keywords:
         return taxonomy
-    requests = enrichment.ask_for_keywords(taxonomy, params.keywords, params.temperature, params.max_tokens)
-    completed = enrichment.complete_keywords(taxonomy, llm.ask(requests), params.keywords)
+    requests = keywords.ask_for_keywords(taxonomy, params.keywords, params.temperature, params.max_tokens)
+    completed = keywords.complete_keywords(taxonomy, llm.ask(requests), params.keywords)
     without = sum(not words for words in completed.keywords)
     logger.info("Keywords: %d classes had none, %d still have none", len(requests), without)
     return completed
@@ -28,8 +29,8 @@ def complete_keywords(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams)
 
 def describe_classes(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) -> pd.DataFrame:
     """Ask the language model for one sharp sentence a class; fall back to a template."""
-    requests = enrichment.ask_for_descriptions(taxonomy, params.temperature, params.max_tokens, params.max_siblings)
-    descriptions = enrichment.collect_descriptions(taxonomy, llm.ask(requests))
+    requests = ask_for_descriptions(taxonomy, params.temperature, params.max_tokens, params.max_siblings)
+    descriptions = collect_descriptions(taxonomy, llm.ask(requests))
     n_template = int((descriptions["source"] == "template").sum())
     logger.info(
         "Class descriptions: %d from the language model (%s), %d from the template",
@@ -43,7 +44,7 @@ def describe_classes(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) 
 def embed_classes(taxonomy: Taxonomy, class_descriptions: pd.DataFrame, encoder: TextEncoder) -> TensorTable:
     """Encode each class's text and paths to unit vectors."""
     descriptions = list(class_descriptions["description"])
-    views = scoring.embed_classes(encoder, taxonomy, descriptions)
-    texts = [*scoring.write_class_texts(taxonomy, descriptions), *scoring.write_path_texts(taxonomy)[0]]
+    views = class_texts.embed_classes(encoder, taxonomy, descriptions)
+    texts = [*class_texts.write_class_texts(taxonomy, descriptions), *class_texts.write_path_texts(taxonomy)[0]]
     fingerprint = hashlib.sha256("\n".join([encoder.fingerprint, *texts]).encode()).hexdigest()
     return TensorTable(taxonomy.class_ids, views, fingerprint)

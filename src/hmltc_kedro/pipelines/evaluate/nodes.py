@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hmltc_kedro import cases, metrics, raw, scoring
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.corpus.gold_labels import align_gold_labels, read_gold_labels
+from hmltc_kedro.corpus.raw_files import RawTable
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.evaluation import error_analysis, scores
+from hmltc_kedro.pseudo_labels.candidates import find_nearest_class
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +25,13 @@ def predict_zero_shot(
 ) -> pd.DataFrame:
     """Label each test document with its nearest class and its ancestors: what training has to beat."""
     vectors = encoder.encode(list(test_documents["text"]))
-    best = scoring.find_nearest_class(vectors, np.asarray(class_embeddings["text"]))
+    best = find_nearest_class(vectors, np.asarray(class_embeddings["text"]))
     labels = taxonomy.close_ancestors(taxonomy.to_matrix([[taxonomy.class_ids[c]] for c in best]))
     return pd.DataFrame({"doc_id": test_documents["doc_id"], "class_ids": taxonomy.to_label_sets(labels)})
 
 
 def evaluate_predictions(
-    gold_labels: raw.RawTable,
+    gold_labels: RawTable,
     predictions: pd.DataFrame,
     class_probabilities: TensorTable,
     zero_shot_predictions: pd.DataFrame,
@@ -36,8 +39,8 @@ def evaluate_predictions(
     seed: int,
 ) -> dict[str, Any]:
     """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0."""
-    truth, rows = raw.align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
-    result = metrics.evaluate(
+    truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
+    result = scores.evaluate(
         truth,
         taxonomy.to_matrix(predictions["class_ids"].iloc[rows]),
         np.asarray(class_probabilities["probabilities"])[rows],
@@ -48,28 +51,28 @@ def evaluate_predictions(
         return {**result, "zero_shot": None}
     known = predictions["doc_id"].iloc[rows]
     baseline = zero_shot_predictions.set_index("doc_id")["class_ids"].loc[known]
-    return {**result, "zero_shot": metrics.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed)}
+    return {**result, "zero_shot": scores.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed)}
 
 
 def trace_cases(
-    gold_labels: raw.RawTable,
+    gold_labels: RawTable,
     test_documents: pd.DataFrame,
     predictions: pd.DataFrame,
     class_probabilities: TensorTable,
     taxonomy: Taxonomy,
 ) -> pd.DataFrame:
     """Show for each test document with gold labels where the search left the right branch, and by how much."""
-    gold = raw.read_gold_labels(gold_labels, taxonomy, doc_ids=None)
+    gold = read_gold_labels(gold_labels, taxonomy, doc_ids=None)
     rows = np.flatnonzero(predictions["doc_id"].isin(gold))
     known = predictions.iloc[rows].reset_index(drop=True)
-    table = cases.trace_cases(
+    table = error_analysis.trace_cases(
         test_documents.set_index("doc_id").loc[known["doc_id"]].reset_index(),
         [gold[i] for i in known["doc_id"]],
         known,
         np.asarray(class_probabilities["probabilities"])[rows],
         taxonomy,
     )
-    shares = cases.summarise_errors(table["first_wrong_level"].to_numpy(), table["sample_f1"].to_numpy())
+    shares = error_analysis.summarise_errors(table["first_wrong_level"].to_numpy(), table["sample_f1"].to_numpy())
     shown = ", ".join(f"{level}: {share:.1%}" for level, share in shares.items())
     logger.info("Lost sample-F1 by first wrong level: %s", shown or "nothing")
     return table

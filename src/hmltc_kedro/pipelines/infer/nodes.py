@@ -4,23 +4,24 @@ import logging
 
 import pandas as pd
 
-from hmltc_kedro import raw
-from hmltc_kedro.decoding import decode
-from hmltc_kedro.encoding import TextEncoder
+from hmltc_kedro.corpus import raw_documents
+from hmltc_kedro.corpus.raw_files import RawTable
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.decoding.decode import decode
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.classifier import HierarchicalClassifier, predictions_to_frame
 from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.ingest.params import IngestParams
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
 
-def read_test_documents(raw_test_corpus: raw.RawTable, params: IngestParams) -> pd.DataFrame:
+def read_test_documents(raw_test_corpus: RawTable, params: IngestParams) -> pd.DataFrame:
     """Check the test corpus as it lies there now: new documents need no new training."""
     skip = params.on_invalid == "skip"
-    documents, _ = raw.build_documents({"test": raw_test_corpus}, skip_invalid=skip)
+    documents, _ = raw_documents.build_documents({"test": raw_test_corpus}, skip_invalid=skip)
     return documents
 
 

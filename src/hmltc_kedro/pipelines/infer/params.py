@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from hmltc_kedro.decoding import DecodingSettings
+from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.pipelines.base import StageParams
 
 

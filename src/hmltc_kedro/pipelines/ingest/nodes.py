@@ -4,24 +4,27 @@ import logging
 
 import pandas as pd
 
-from hmltc_kedro import raw
+from hmltc_kedro.corpus import gold_labels, raw_documents, raw_taxonomy
+from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.pipelines.ingest.params import IngestParams
 from hmltc_kedro.taxonomy import Taxonomy
 
 logger = logging.getLogger(__name__)
 
 
-def build_taxonomy(classes: raw.RawTable, hierarchy: raw.RawTable, keywords: raw.RawTable) -> Taxonomy:
+def build_taxonomy(classes: RawTable, hierarchy: RawTable, keywords: RawTable) -> Taxonomy:
     """Check classes, hierarchy and keywords and return the taxonomy."""
-    taxonomy = raw.build_taxonomy(classes, hierarchy, keywords)
+    taxonomy = raw_taxonomy.build_taxonomy(classes, hierarchy, keywords)
     without = sum(not words for words in taxonomy.keywords)
     logger.info("%r, %d classes without keywords", taxonomy, without)
     return taxonomy
 
 
-def build_documents(train: raw.RawTable, test: raw.RawTable, params: IngestParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+def build_documents(train: RawTable, test: RawTable, params: IngestParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check both corpora and return the documents and the rejected ones."""
-    documents, rejected = raw.build_documents({"train": train, "test": test}, skip_invalid=params.on_invalid == "skip")
+    documents, rejected = raw_documents.build_documents(
+        {"train": train, "test": test}, skip_invalid=params.on_invalid == "skip"
+    )
     sizes = documents["split"].value_counts()
     logger.info("%d train and %d test documents", sizes["train"], sizes["test"])
     if len(rejected):
@@ -29,6 +32,6 @@ def build_documents(train: raw.RawTable, test: raw.RawTable, params: IngestParam
     return documents, rejected
 
 
-def check_gold_labels(gold: raw.RawTable, test: raw.RawTable, taxonomy: Taxonomy) -> None:
+def check_gold_labels(gold: RawTable, test: RawTable, taxonomy: Taxonomy) -> None:
     """Check the gold file's syntax, class ids and document ids; keep nothing."""
-    raw.read_gold_labels(gold, taxonomy, set(test.rows["key"]))
+    gold_labels.read_gold_labels(gold, taxonomy, set(test.rows["key"]))

@@ -8,12 +8,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from hmltc_kedro import plots, scoring, silver
-from hmltc_kedro.encoding import TextEncoder
-from hmltc_kedro.lexical import LexicalView, write_lexical_texts
+from hmltc_kedro.corpus.tensors import TensorTable, document_keys
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.pipelines.pseudo_label.params import PseudoLabelParams
+from hmltc_kedro.pseudo_labels import neighbourhood, reliability, starvation
+from hmltc_kedro.pseudo_labels.candidates import Corpus, candidates_to_frame, iterate_candidates
+from hmltc_kedro.pseudo_labels.silver_labels import assign_labels, measure_agreement
+from hmltc_kedro.report import figures
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable, document_keys
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.lexical_view import LexicalView
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ def weigh_views(
     seed: int,
 ) -> dict[str, Any]:
     """Weigh the views, and the neighbours of a document, by what the halves of some documents agree on."""
-    weights = scoring.weigh_views(
+    weights = reliability.weigh_views(
         list(documents["text"]),
         {view: class_embeddings[view] for view in params.views},
         LexicalView.from_frame(lexical_view, taxonomy),
@@ -68,7 +72,7 @@ def weigh_views(
 
 def find_neighbours(document_embeddings: TensorTable, params: PseudoLabelParams, seed: int) -> TensorTable:
     """Find the documents that are most like each document, nearest first."""
-    rows = scoring.find_neighbours(document_embeddings["vectors"], params.neighbours, seed)
+    rows = neighbourhood.find_neighbours(document_embeddings["vectors"], params.neighbours, seed)
     return TensorTable(document_embeddings.ids, {"rows": rows}, document_embeddings.fingerprint)
 
 
@@ -83,14 +87,14 @@ def score_candidates(
     params: PseudoLabelParams,
 ) -> pd.DataFrame:
     """Score every class for every document and keep the best candidates with their scores by view."""
-    weights = scoring.ViewWeights(**view_weights)
+    weights = reliability.ViewWeights(**view_weights)
     lexical = LexicalView.from_frame(lexical_view, taxonomy) if len(lexical_view) else None
     neighbours = document_neighbours["rows"] if weights.neighbour_share else None
-    candidates = scoring.iterate_candidates(
-        scoring.Corpus(
+    candidates = iterate_candidates(
+        Corpus(
             document_embeddings["vectors"],
             lexical.represent(list(documents["text"])) if lexical else None,
-            None if neighbours is None else scoring.average_neighbours(neighbours),
+            None if neighbours is None else neighbourhood.average_neighbours(neighbours),
             weights.neighbour_share,
         ),
         {view: class_embeddings[view] for view in params.views},
@@ -100,7 +104,7 @@ def score_candidates(
         hubness_prior=params.hubness_prior,
         lexical_weight=weights.lexical_weight,
     )
-    return scoring.candidates_to_frame(candidates, documents, taxonomy)
+    return candidates_to_frame(candidates, documents, taxonomy)
 
 
 def assign_silver_labels(
@@ -110,7 +114,7 @@ def assign_silver_labels(
     params: PseudoLabelParams,
 ) -> pd.DataFrame:
     """Label each document with the paths of its best candidates, and say how far its neighbours agree."""
-    labels = silver.assign_labels(
+    labels = assign_labels(
         candidate_scores,
         taxonomy,
         selection=params.selection,
@@ -118,24 +122,24 @@ def assign_silver_labels(
         gap_method=params.gap.method,
         gap_value=params.gap.value,
     )
-    neighbours = scoring.average_neighbours(document_neighbours["rows"])
-    labels["agreement"] = silver.measure_agreement(taxonomy.to_matrix(labels["class_ids"]), neighbours)
+    neighbours = neighbourhood.average_neighbours(document_neighbours["rows"])
+    labels["agreement"] = measure_agreement(taxonomy.to_matrix(labels["class_ids"]), neighbours)
     logger.info("%d of %d silver labels are kept", labels["kept"].sum(), len(labels))
     return labels
 
 
 def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLabelParams) -> pd.DataFrame:
     """List the classes with too few silver documents."""
-    starved = silver.find_starved_classes(silver_labels, taxonomy, params.starved.unit, params.starved.threshold)
+    starved = starvation.find_starved_classes(silver_labels, taxonomy, params.starved.unit, params.starved.threshold)
     logger.info("%d of %d classes are starved", len(starved), len(taxonomy))
     return starved
 
 
 def summarise_classes(silver_labels: pd.DataFrame, starved_classes: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """Count each class's silver documents and mark the starved and the empty classes."""
-    return silver.summarise_classes(silver_labels, taxonomy, list(starved_classes["class_id"]))
+    return starvation.summarise_classes(silver_labels, taxonomy, list(starved_classes["class_id"]))
 
 
 def plot_label_distribution(label_statistics: pd.DataFrame) -> go.Figure:
     """Draw how the silver documents are spread over the classes (paper: Fig. 1)."""
-    return plots.draw_label_distribution(label_statistics)
+    return figures.draw_label_distribution(label_statistics)

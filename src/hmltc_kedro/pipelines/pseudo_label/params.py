@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from hmltc_kedro.pipelines.base import StageParams
-from hmltc_kedro.silver import GapMethod, Rivals, Selection
+from hmltc_kedro.pseudo_labels.gaps import GapMethod, Rivals, Selection
 
 
 class StarvedParams(StageParams):

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hmltc_kedro import diagnostics, gcn_study, plots, style_study
+from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.evaluation import diagnostics
 from hmltc_kedro.pipelines.report.params import ReportParams
-from hmltc_kedro.report import RunEntries, build_page
+from hmltc_kedro.report import RunEntries, build_page, figures
+from hmltc_kedro.studies import gcn, style
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
 
 
 def draw_taxonomy_map(label_statistics: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
     """Draw the taxonomy as a treemap with each class's silver documents."""
-    return plots.draw_taxonomy_map(label_statistics, taxonomy)
+    return figures.draw_taxonomy_map(label_statistics, taxonomy)
 
 
 def measure_gcn_study(class_embeddings: TensorTable, taxonomy: Taxonomy, params: ReportParams) -> pd.DataFrame:
@@ -23,8 +24,8 @@ def measure_gcn_study(class_embeddings: TensorTable, taxonomy: Taxonomy, params:
     from hmltc_kedro.modeling.gcn import smooth_embeddings
 
     before = np.asarray(class_embeddings["text"])
-    root = gcn_study.find_map_root(taxonomy, params.gcn_map_root)
-    return gcn_study.measure_levels(before, smooth_embeddings(before, taxonomy), taxonomy, root)
+    root = gcn.find_map_root(taxonomy, params.gcn_map_root)
+    return gcn.measure_levels(before, smooth_embeddings(before, taxonomy), taxonomy, root)
 
 
 def draw_gcn_map(class_embeddings: TensorTable, taxonomy: Taxonomy, params: ReportParams, seed: int) -> go.Figure:
@@ -32,14 +33,14 @@ def draw_gcn_map(class_embeddings: TensorTable, taxonomy: Taxonomy, params: Repo
     from hmltc_kedro.modeling.gcn import smooth_embeddings
 
     before = np.asarray(class_embeddings["text"])
-    root = gcn_study.find_map_root(taxonomy, params.gcn_map_root)
-    layout = gcn_study.lay_out_map(before, smooth_embeddings(before, taxonomy), taxonomy, root, seed)
-    return plots.draw_gcn_map(layout, taxonomy)
+    root = gcn.find_map_root(taxonomy, params.gcn_map_root)
+    layout = gcn.lay_out_map(before, smooth_embeddings(before, taxonomy), taxonomy, root, seed)
+    return figures.draw_gcn_map(layout, taxonomy)
 
 
 def measure_style_study(documents: pd.DataFrame, synthetic_documents: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Compare the style of the corpus with that of the synthetic documents before and after calibration."""
-    return style_study.compare_styles(
+    return style.compare_styles(
         list(documents["text"]), list(synthetic_documents["raw_text"]), list(synthetic_documents["text"]), seed
     )
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hmltc_kedro.abstention import write_null_documents
-from hmltc_kedro.encoding import TextEncoder
-from hmltc_kedro.lexical import LexicalView
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.modeling import HierarchicalClassifier
+from hmltc_kedro.modeling.abstention import write_null_documents
 from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.train.params import TrainParams
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.tensors import TensorTable
+from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.lexical_view import LexicalView
 
 if TYPE_CHECKING:
     from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset

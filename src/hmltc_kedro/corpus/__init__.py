@@ -1,0 +1,1 @@
+"""What lies on disk: raw files and their checks, tensors, the paper's data."""

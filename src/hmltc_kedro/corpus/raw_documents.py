@@ -1,0 +1,54 @@
+"""From the raw corpora to one table of checked documents."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hmltc_kedro.corpus.raw_files import RawTable
+from hmltc_kedro.errors import InputError
+
+
+def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (documents, rejected): columns split, doc_id, text, and reason for the rejected.
+
+    Args:
+        tables: one raw corpus a split.
+        skip_invalid: set bad documents aside instead of raising.
+
+    Raises:
+        InputError: an empty corpus; unless `skip_invalid`, an unreadable line, an empty id or text, or a
+            document id twice within a split (train and test may both count from 0).
+    """
+    parts = []
+    for split, table in tables.items():
+        rows = table.rows.assign(split=split, path=table.path)
+        reason = rows["problem"].copy()
+        rules = [
+            (rows["key"] == "", "no document id; write <doc_id>TAB<text>"),
+            (rows["value"] == "", "the text is empty; write one or remove the line"),
+        ]
+        for broken, text in rules:
+            reason = reason.mask(reason.isna() & broken, text)
+        good = rows[reason.isna()]  # an id is not taken by a line that is set aside
+        first = good.drop_duplicates("key").set_index("key")["line"]
+        twice = reason.isna() & rows.index.isin(good.index[good["key"].duplicated()])
+        shown = (
+            "document id '"
+            + rows["key"]
+            + "' is already on line "
+            + rows["key"].map(first).astype("Int64").astype("str")
+            + "; ids are unique within a split"
+        )
+        parts.append(rows.assign(reason=reason.mask(twice, shown)))
+    rows = pd.concat(parts, ignore_index=True).rename(columns={"key": "doc_id", "value": "text"})
+    bad = rows[rows["reason"].notna()]
+    if len(bad) and not skip_invalid:
+        messages = [f"{p}:{n}: {r}" for p, n, r in zip(bad["path"], bad["line"], bad["reason"], strict=True)]
+        messages[0] += " (or set ingest.on_invalid: skip)"
+        raise InputError.from_problems(messages)
+    documents = rows.loc[rows["reason"].isna(), ["split", "doc_id", "text"]].reset_index(drop=True)
+    for split, table in tables.items():
+        if not (documents["split"] == split).any():
+            raise InputError(f"{table.path}:1: no documents; write <doc_id>TAB<text> lines")
+    columns = ["split", "doc_id", "text", "line", "reason"]
+    return documents, bad[columns].reset_index(drop=True)

@@ -1,0 +1,151 @@
+"""Reading the raw files of a dataset, with the line number of everything that is wrong.
+
+All raw text files have one shape, `<key><separator><value>` a line, so one reader serves them all. It never
+raises for a bad line: it keeps the line number and the problem, and `raw_taxonomy`, `raw_documents` and
+`gold_labels` decide. Every message reads `<file>:<line>: what is wrong; how to mend it`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hmltc_kedro.errors import InputError
+
+MAX_FIELD = 2**31 - 1
+"""Characters of one CSV field; the csv module's own limit, 131,072, is short of a long document."""
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """The lines of one raw file.
+
+    Attributes:
+        path: where it came from, for messages.
+        rows: columns line (int, from 1), key, value, problem (text, or missing when the line is fine).
+        exists: False for an optional file that is not there; rows is then empty.
+    """
+
+    path: str
+    rows: pd.DataFrame
+    exists: bool = True
+
+    def at(self, line: int) -> str:
+        """Return `<file>:<line>`."""
+        return f"{self.path}:{line}"
+
+    def raise_problems(self) -> None:
+        """Raise an InputError that lists the unreadable lines, if there are any."""
+        bad = self.rows[self.rows["problem"].notna()]
+        if len(bad):
+            raise InputError.from_problems(
+                [f"{self.at(n)}: {p}" for n, p in zip(bad["line"], bad["problem"], strict=True)]
+            )
+
+
+def make_rows(lines: list[int], keys: list[str], values: list[str], problems: list[str | None]) -> pd.DataFrame:
+    """Return the `rows` frame of a RawTable."""
+    return pd.DataFrame(
+        {
+            "line": pd.Series(lines, dtype="int64"),
+            "key": pd.Series(keys, dtype="str"),
+            "value": pd.Series(values, dtype="str"),
+            "problem": pd.Series(problems, dtype="str"),
+        }
+    )
+
+
+def read_text_table(path: Path, separator: str) -> RawTable:
+    """Read a `<key><separator><value>` file; blank lines are passed over, a byte order mark is dropped."""
+    lines: list[int] = []
+    keys: list[str] = []
+    values: list[str] = []
+    problems: list[str | None] = []
+    shown = "TAB" if separator == "\t" else separator
+    with path.open("rb") as handle:
+        for number, raw in enumerate(handle, start=1):
+            if not raw.strip():
+                continue
+            problem = None
+            try:
+                text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                text = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+                problem = f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8"
+            key, found, value = text.partition(separator)
+            if problem is None and not found:
+                problem = f"the line has no {shown}; write <key>{shown}<value>"
+            lines.append(number)
+            keys.append(key.strip())
+            values.append(value.strip())
+            problems.append(problem)
+    return RawTable(str(path), make_rows(lines, keys, values, problems))
+
+
+def read_corpus_frame(path: Path) -> RawTable:
+    """Read a CSV or Parquet corpus with the columns doc_id and text.
+
+    `line` is the line of the file on which a CSV record begins; of a Parquet file it is the row, from 1.
+
+    Raises:
+        InputError: the columns are not there, or the file is not CSV or Parquet.
+    """
+    return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+
+
+def _read_parquet(path: Path) -> RawTable:
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise InputError(f"{path}: not a readable Parquet file ({error}); write it again") from error
+    _check_columns(path, list(frame.columns))
+    text = {c: frame[c].astype("str").fillna("").str.strip().tolist() for c in ("doc_id", "text")}
+    rows = make_rows(list(range(1, len(frame) + 1)), text["doc_id"], text["text"], [None] * len(frame))
+    return RawTable(str(path), rows)
+
+
+def _read_csv(path: Path) -> RawTable:
+    lines: list[int] = []
+    keys: list[str] = []
+    values: list[str] = []
+    problems: list[str | None] = []
+    csv.field_size_limit(MAX_FIELD)
+    # Bytes that are not UTF-8 become lone surrogates here, so that their line can be told.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
+        reader = csv.reader(handle, strict=True)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            _check_columns(path, header)
+            columns = [header.index(c) for c in ("doc_id", "text")]
+            before = reader.line_num
+            for record in reader:
+                line, before = before + 1, reader.line_num
+                if not record:
+                    continue
+                problem = None
+                if any(SURROGATE.search(field) for field in record):
+                    problem = "bytes that are not UTF-8; save the file as UTF-8"
+                elif len(record) != len(header):
+                    problem = f"{len(record)} fields for {len(header)} columns; quote texts that hold a comma"
+                record = [SURROGATE.sub("\ufffd", field) for field in record]
+                key, value = (record[c].strip() if c < len(record) else "" for c in columns)
+                lines.append(line)
+                keys.append(key)
+                values.append(value)
+                problems.append(problem)
+        except csv.Error as error:
+            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); check the quotes") from error
+    return RawTable(str(path), make_rows(lines, keys, values, problems))
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    missing = [c for c in ("doc_id", "text") if c not in columns]
+    if missing:
+        raise InputError(f"{path}:1: no column {', '.join(missing)}; a corpus has the columns doc_id and text")

@@ -1,0 +1,112 @@
+"""Named float tensors with row ids in one safetensors file, memory-mapped on load."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+
+
+MAX_HEADER = 100_000_000
+"""What readers of the format accept; the ids live in the header, so some five million documents fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class TensorTable:
+    """Arrays that share their first axis, and the id of each row.
+
+    Attributes:
+        ids: one text a row; a document's is `<split>/<doc_id>`.
+        arrays: by name, each of shape (n, ...); read-only memory maps when loaded from a file.
+        fingerprint: identity of what the arrays were made from.
+        columns: ids of the second axis where it has a meaning (classes), else empty.
+    """
+
+    ids: Sequence[str]
+    arrays: Mapping[str, npt.NDArray[Any]]
+    fingerprint: str = ""
+    columns: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check that every array has one row an id."""
+        for name, array in self.arrays.items():
+            if len(array) != len(self.ids):
+                raise ValueError(f"tensor {name!r} has {len(array)} rows for {len(self.ids)} ids")
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self.arrays[name]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{n}: {tuple(a.shape)} {a.dtype}" for n, a in self.arrays.items())
+        return f"TensorTable({len(self)} rows; {shapes})"
+
+
+def document_keys(splits: Sequence[str], doc_ids: Sequence[str]) -> list[str]:
+    """Return the row ids of documents: `<split>/<doc_id>`."""
+    return [f"{split}/{doc_id}" for split, doc_id in zip(splits, doc_ids, strict=True)]
+
+
+def write_tensors(table: TensorTable, path: Path) -> None:
+    """Write `table` to `path` in the safetensors format, moved into place when complete.
+
+    Raises:
+        ValueError: the ids do not fit into the file's header, or a tensor is not of a type in `DTYPES`.
+    """
+    from safetensors.numpy import save_file
+
+    for name, array in table.arrays.items():
+        if array.dtype not in DTYPES.values():
+            raise ValueError(f"{path}: tensor {name!r} is {array.dtype}; use one of {[*map(str, DTYPES.values())]}")
+    metadata = {
+        "ids": json.dumps(list(table.ids), ensure_ascii=False),
+        "columns": json.dumps(list(table.columns), ensure_ascii=False),
+        "fingerprint": table.fingerprint,
+    }
+    if sum(len(v.encode("utf-8")) for v in metadata.values()) > MAX_HEADER - 100_000:
+        raise ValueError(f"{path}: {len(table)} ids do not fit into a safetensors header of 100 MB")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    arrays = {name: np.ascontiguousarray(array) for name, array in table.arrays.items()}
+    try:
+        save_file(arrays, temporary, metadata=metadata)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
+    """Return (tensor entries, metadata, offset of the data) of a safetensors file."""
+    with path.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        header = json.loads(handle.read(length))
+    return header, header.pop("__metadata__", {}), 8 + length
+
+
+def read_tensors(path: Path) -> TensorTable:
+    """Open a file of `write_tensors`; the arrays are read from disk when they are touched."""
+    entries, metadata, offset = read_header(path)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, entry in entries.items():
+        dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
+        if 0 in shape:
+            arrays[name] = np.zeros(shape, dtype=dtype)
+        else:
+            start = offset + entry["data_offsets"][0]
+            arrays[name] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+    return TensorTable(
+        ids=json.loads(metadata["ids"]),
+        arrays=arrays,
+        fingerprint=metadata["fingerprint"],
+        columns=json.loads(metadata["columns"]),
+    )

@@ -1,0 +1,1 @@
+"""How good the labels are: against gold labels, and without any."""

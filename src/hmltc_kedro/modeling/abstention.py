@@ -1,0 +1,51 @@
+"""Documents that fit no class: flagged, where a label set must be given all the same.
+
+Every document gets its best path, also one about something the taxonomy does not know. How good a path looks by chance
+is measured on documents about nothing: words of the corpus in no order, from no one document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from hmltc_kedro.arrays import BoolArray, FloatArray
+from hmltc_kedro.text.words import UNSPACED
+
+N_NULLS = 200
+"""Documents about nothing, enough for a median."""
+
+
+_WORD = re.compile(rf"[{UNSPACED}]{{1,2}}|[^\s{UNSPACED}]+")
+"""A word, or two characters of a script that does not set words apart: its texts would stay whole by their spaces."""
+
+
+def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str]:
+    """Return texts about nothing: each as long as some document, of words drawn from the whole corpus.
+
+    The draw is the same each time, so that a null document is encoded once however often a classifier is trained.
+
+    Args:
+        texts: of the corpus.
+        count: texts to write; fewer documents give as many.
+    """
+    rng = np.random.default_rng(0)
+    chosen = [_WORD.findall(texts[row]) for row in rng.choice(len(texts), min(count, len(texts)), replace=False)]
+    drawn = [texts[row] for row in rng.choice(len(texts), min(10 * count, len(texts)), replace=False)]
+    words = [word for text in drawn for word in _WORD.findall(text)]
+    return [" ".join(rng.choice(words, max(len(text), 1))) for text in chosen]
+
+
+def find_fitting(scores: FloatArray, null_scores: FloatArray) -> BoolArray:
+    """Return which documents fit a class: those that score at least the median of the null documents; all without any.
+
+    Below it, words in no order would more likely than not have done better.
+
+    Args:
+        scores: of the documents' best paths, shape (n,), -inf for a document without a path, which never fits.
+        null_scores: of the null documents' best paths, decoded alike.
+    """
+    least = np.median(null_scores) if len(null_scores) else 0.0
+    return np.asarray(scores >= least)

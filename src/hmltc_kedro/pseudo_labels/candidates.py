@@ -1,0 +1,168 @@
+"""Scores of every class for every document, without a label: the candidates that silver labels come from.
+
+A class is compared with a document in three views: its text (name, keywords, description) and its path from the root
+as sentence embeddings, and its words as TF-IDF. How much words count, and how much a document may learn from its
+neighbours, is measured on the corpus itself, see `reliability`. The document-class matrix is never held: documents go
+through in blocks and leave their best K classes behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+from tqdm import tqdm
+
+from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.progress import show_progress
+from hmltc_kedro.pseudo_labels.moments import BLOCK, estimate_moments
+from hmltc_kedro.pseudo_labels.reliability import average_views
+from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.lexical_view import LexicalView
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """The N documents in both kinds of representation, each drawn towards its neighbours block by block.
+
+    x' = (1 - share) x + share * mean of the neighbours' x. Scores are linear in x, so this is the same as
+    averaging scores, and needs none of them.
+
+    Attributes:
+        vectors: unit vectors of shape (N, d); may be a memory map.
+        words: TF-IDF vectors, sparse (N, V), or None without a lexical view.
+        neighbours: W of `average_neighbours`, or None.
+        share: of the neighbours.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    words: sparse.csr_array | None = None
+    neighbours: sparse.csr_array | None = None
+    share: float = 0.0
+
+    def read_vectors(self, rows: slice) -> FloatArray:
+        """Return x' of a block, dense: (n, d) float32."""
+        own = np.asarray(self.vectors[rows], dtype=np.float32)
+        if self.neighbours is None:
+            return own
+        weights = self.neighbours[rows]
+        near, where = np.unique(weights.indices, return_inverse=True)
+        local = sparse.csr_array((weights.data, where, weights.indptr), shape=(len(own), len(near)))
+        mean = local @ np.asarray(self.vectors[near], dtype=np.float32)
+        return np.asarray((1 - self.share) * own + self.share * mean, dtype=np.float32)
+
+    def score_words(self, rows: slice, lexical: LexicalView) -> tuple[FloatArray, FloatArray]:
+        """Return the lexical scores of a block, those of x' and the documents' own: (n, C) float32 each."""
+        assert self.words is not None
+        own = lexical.score(self.words[rows])
+        if self.neighbours is None:
+            return own, own
+        mean = lexical.score(sparse.csr_array(self.neighbours[rows] @ self.words))
+        return np.asarray((1 - self.share) * own + self.share * mean, dtype=np.float32), own
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The best K classes of a block of documents.
+
+    Attributes:
+        rows: which documents of the corpus.
+        classes: positions of shape (n, K), best first.
+        paths: shape (n, K, depth), root first, padded with -1: the best-scoring way to each candidate.
+        scores: `score_<view>`, each (n, K) float32; `score_fused` decides the order.
+    """
+
+    rows: slice
+    classes: IntArray
+    paths: IntArray
+    scores: dict[str, FloatArray]
+
+
+def iterate_candidates(
+    corpus: Corpus,
+    class_views: dict[str, FloatArray],
+    lexical: LexicalView | None,
+    taxonomy: Taxonomy,
+    *,
+    top_k: int,
+    hubness_prior: float,
+    lexical_weight: float,
+) -> Iterator[Candidates]:
+    """Yield the candidates of the corpus block by block.
+
+    fused(x, c) = standardised mean over the dense views of cos(x, c)  +  lexical_weight * TF-IDF(x, c) / spread,
+
+    where x is drawn towards its neighbours, see `Corpus`; the scores by view are the document's own.
+
+    Args:
+        corpus: N documents.
+        class_views: unit vectors of shape (C, d) by view.
+        lexical: the TF-IDF view, or None for none.
+        taxonomy: for the way from a root to each candidate.
+        top_k: candidates a document.
+        hubness_prior: see `estimate_moments`.
+        lexical_weight: weight of the TF-IDF view.
+    """
+    dense = average_views(class_views)
+    moments = estimate_moments(corpus.vectors, dense, hubness_prior)
+    k = min(top_k, len(taxonomy))
+    n = len(corpus.vectors)
+    bar = tqdm(total=n, desc="score", unit="doc", disable=not show_progress())
+    with bar:
+        for start in range(0, n, BLOCK):
+            rows = slice(start, min(start + BLOCK, n))
+            own = np.asarray(corpus.vectors[rows], dtype=np.float32)
+            fused = moments.standardise(corpus.read_vectors(rows) @ dense.T)
+            if lexical is not None:
+                drawn, words = corpus.score_words(rows, lexical)
+                fused = fused + np.float32(lexical_weight) * drawn
+            best = np.argsort(-fused, axis=1, kind="stable")[:, :k]
+            scores = {f"score_{name}": np.einsum("nd,nkd->nk", own, view[best]) for name, view in class_views.items()}
+            if lexical is not None:
+                scores["score_lexical"] = np.take_along_axis(words, best, axis=1)
+            scores["score_fused"] = np.take_along_axis(fused, best, axis=1)
+            paths = taxonomy.trace_paths(taxonomy.best_parents(fused), best)
+            yield Candidates(rows, best, paths, scores)
+            bar.update(len(own))
+
+
+def candidates_to_frame(candidates: Iterator[Candidates], keys: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Return one row a document and candidate: split, doc_id, rank, class_id, path, score_<view>, score_fused.
+
+    Args:
+        candidates: from `iterate_candidates`.
+        keys: split and doc_id of the corpus, in the order of the document vectors.
+        taxonomy: for the ids.
+    """
+    ids = np.array(taxonomy.class_ids, dtype=object)
+    parts = []
+    for part in candidates:
+        n, k = part.classes.shape
+        owners = keys.iloc[part.rows].loc[:, ["split", "doc_id"]]
+        frame = owners.loc[owners.index.repeat(k)].reset_index(drop=True)
+        flat = part.paths.reshape(n * k, -1)
+        parts.append(
+            frame.assign(
+                rank=np.tile(np.arange(1, k + 1), n),
+                class_id=ids[part.classes.ravel()],
+                path=pd.Series([list(ids[row[row >= 0]]) for row in flat]),
+                **{name: values.ravel() for name, values in part.scores.items()},
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def find_nearest_class(documents: FloatArray, classes: FloatArray) -> IntArray:
+    """Return the class of largest cosine for each document, shape (n,): the zero-shot baseline.
+
+    Args:
+        documents: unit vectors of shape (n, d).
+        classes: unit vectors of shape (C, d).
+    """
+    blocks = [documents[i : i + BLOCK] for i in range(0, len(documents), BLOCK)]
+    best = [(block @ classes.T).argmax(axis=1) for block in blocks]
+    return np.concatenate([*best, np.array([], dtype=np.int64)]).astype(np.int64)

@@ -1,0 +1,128 @@
+"""Text to unit vectors, each text paid for once.
+
+`TextEncoder` wraps a sentence-transformers model (safetensors weights only) and keeps a content-addressed cache:
+the key of a vector is the model's fingerprint and the exact text, so a run after a crash, or with 100 new
+documents, encodes what is new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from hmltc_kedro.arrays import FloatArray
+from hmltc_kedro.progress import show_progress
+from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
+from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
+from hmltc_kedro.text.windows import encode_texts
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+
+class TextEncoder:
+    """A sentence encoder with a cache.
+
+    Args:
+        model: `embedded` (all-MiniLM-L6-v2 out of an installed package), a directory, or a hub name.
+        max_length: word pieces the model reads at once.
+        max_windows: a longer text is read in windows, at most so many: see `cut_windows`; 1 cuts it.
+        batch_size: texts a batch.
+        device: `auto` (CUDA, then Apple's MPS, then the CPU) or a torch device name.
+        cache: file of the vector cache; None for no cache.
+    """
+
+    def __init__(
+        self,
+        model: str = EMBEDDED,
+        *,
+        max_length: int = 128,
+        max_windows: int = 1,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: str | Path | None = None,
+    ) -> None:
+        """Remember the settings; the model is loaded when the first text has to be encoded."""
+        self.name = model
+        self.max_length = max_length
+        self.max_windows = max_windows
+        self.batch_size = batch_size
+        self.device = device
+        self._cache_path = Path(cache) if cache is not None else None
+        self.n_encoded = 0
+        self.n_cached = 0
+
+    def __repr__(self) -> str:
+        return f"TextEncoder({self.name!r}, max_length={self.max_length})"
+
+    @cached_property
+    def directory(self) -> Path:
+        """Where the model lies."""
+        return resolve_model(self.name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identity of the vectors, see `fingerprint_model`."""
+        return fingerprint_model(self.directory, self.max_length, self.max_windows)
+
+    @cached_property
+    def model(self) -> SentenceTransformer:
+        """The loaded sentence-transformers model, shared by everything that reads and not trains it."""
+        return self.load_model()
+
+    def load_model(self) -> SentenceTransformer:
+        """Return a fresh copy of the model: what training may change."""
+        return open_model(self.directory, self.device, self.max_length)
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        pooling = json.loads((self.directory / "1_Pooling" / "config.json").read_text("utf-8"))
+        # sentence-transformers 6 writes another key than the versions before it.
+        return int(pooling.get("embedding_dimension") or pooling["word_embedding_dimension"])
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return the vectors of `texts`: shape (n, dimension), float32, unit length.
+
+        Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
+        """
+        prefix = bytes.fromhex(self.fingerprint)
+        keys = [hashlib.sha256(prefix + text.encode("utf-8")).digest() for text in texts]
+        cache = VectorCache(self._cache_path) if self._cache_path is not None else None
+        try:
+            known = cache.get(list(dict.fromkeys(keys))) if cache else {}
+            todo = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
+            self.n_cached += len(texts) - len(todo)
+            self.n_encoded += len(todo)
+            logger.info("Encoding %d texts, %d more are cached", len(todo), len(texts) - len(todo))
+            for new_keys, vectors in self._encode_chunks(todo):
+                known.update(zip(new_keys, vectors, strict=True))
+                if cache:
+                    cache.put(new_keys, vectors)
+        finally:
+            if cache:
+                cache.close()
+        if not keys:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        return np.stack([known[key] for key in keys]).astype(np.float32, copy=False)
+
+    def _encode_chunks(self, todo: dict[bytes, str]):  # type: ignore[no-untyped-def]
+        """Yield (keys, vectors) chunk by chunk, longest texts first as sentence-transformers does."""
+        items = sorted(todo.items(), key=lambda item: len(item[1]), reverse=True)
+        bar = tqdm(total=len(items), desc="encode", unit="text", disable=not show_progress() or not items)
+        with bar:
+            for start in range(0, len(items), CHUNK):
+                chunk = items[start : start + CHUNK]
+                texts = [text for _, text in chunk]
+                yield [key for key, _ in chunk], encode_texts(self.model, texts, self.batch_size, self.max_windows)
+                bar.update(len(chunk))

