@@ -1,42 +1,143 @@
-"""How the project reads its configuration."""
+"""How the project reads its configuration: every stage's settings checked and complete before anything runs."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from functools import cache
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from pydantic import BaseModel, ValidationError
 
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.pipelines.augment.params import AugmentParams
+from hmltc_kedro.pipelines.enrich.params import EnrichParams
+from hmltc_kedro.pipelines.infer.params import InferParams
+from hmltc_kedro.pipelines.ingest.params import IngestParams
+from hmltc_kedro.pipelines.label.params import LabelParams
+from hmltc_kedro.pipelines.pseudo_label.params import PseudoLabelParams
+from hmltc_kedro.pipelines.report.params import ReportParams
+from hmltc_kedro.pipelines.train.params import TrainParams
+
+SETTINGS: dict[str, type[BaseModel]] = {
+    "ingest": IngestParams,
+    "enrich": EnrichParams,
+    "pseudo_label": PseudoLabelParams,
+    "augment": AugmentParams,
+    "train": TrainParams,
+    "infer": InferParams,
+    "report": ReportParams,
+    "label": LabelParams,
+}
+"""What can be set, by stage."""
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader; the ablation's variants come out as complete settings.
+    """Kedro's loader; settings come out checked and complete, those of the ablation's variants too.
 
-    `ablation.variants` holds overlays: what differs from the stages' own settings. They are laid over the settings
-    after environment and command line have had their say, so that a variant follows both, and so that Kedro checks
-    a variant's settings against the same models as the stages' own.
+    Nodes take the slices of the settings that they read, so no node would notice a key that does not exist; and a slice
+    has to be there, whether a file names it or not.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return the configuration `key`, variants expanded."""
+        """Return the configuration `key`."""
         config = super().__getitem__(key)
-        return expand_variants(config) if key == "parameters" and "ablation" in config else config
+        if key != "parameters":
+            return config
+        complete = complete_settings(config)
+        return expand_variants(complete, find_variant_inputs()) if "ablation" in complete else complete
 
 
-def expand_variants(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters with every stage's settings below each variant, its overlays applied.
+def complete_settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with the defaults of every stage filled in.
 
     Raises:
-        InputError: an overlay on something that is no stage's settings.
+        InputError: one line a setting that does not exist or has a value that it cannot have.
+    """
+    return {name: _complete(name, value) if name in SETTINGS else value for name, value in parameters.items()}
+
+
+def _complete(stage: str, value: Any, where: str | None = None) -> dict[str, Any]:
+    """Return a stage's settings through its model; `where` they stand, if not at the top."""
+    try:
+        return SETTINGS[stage].model_validate(value).model_dump()
+    except ValidationError as error:
+        name = where or stage
+        problems = [_explain(SETTINGS[stage], name, problem) for problem in error.errors()]
+        raise InputError.from_problems(problems) from error
+
+
+def _explain(model: type[BaseModel], stage: str, problem: Mapping[str, Any]) -> str:
+    """Return what is wrong with one setting, in a line."""
+    places = [str(part) for part in problem["loc"]]
+    name = ".".join([stage, *places])
+    if problem["type"] != "extra_forbidden":
+        return f"parameter `{name}`: {problem['msg'][:1].lower()}{problem['msg'][1:]}; it is {problem['input']!r}"
+    for part in places[:-1]:
+        inner = model.model_fields[part].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        model = inner
+    return f"there is no parameter `{name}`; use {', '.join(model.model_fields)}"
+
+
+# ---------------------------------------------------------------------- variants of the ablation
+
+
+@cache
+def find_variant_inputs() -> dict[str, frozenset[str]]:
+    """Return the parameters that each row of the ablation reads, such as `train` or `pseudo_label.gap`."""
+    from hmltc_kedro.pipelines.ablation.pipeline import create_variant
+    from hmltc_kedro.pipelines.ablation.variants import VARIANTS
+
+    found = {}
+    for row, variant in VARIANTS.items():
+        prefix = f"params:ablation.variants.{row}."
+        names = create_variant(row, variant).inputs()
+        found[row] = frozenset(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+    return found
+
+
+def expand_variants(parameters: dict[str, Any], inputs: Mapping[str, Set[str]]) -> dict[str, Any]:
+    """Return the parameters with every stage's settings below each variant, its overlays applied.
+
+    `ablation.variants` holds overlays: what differs from the stages' own settings. They are laid over the settings
+    after environment and command line have had their say, so that a variant follows both.
+
+    Args:
+        parameters: complete, with the overlays.
+        inputs: the parameters that each row reads.
+
+    Raises:
+        InputError: an overlay on a row that does not exist, or on something that the row does not read: it would
+            change nothing, and say so nowhere.
     """
     ablation = parameters["ablation"]
-    stages = {name: value for name, value in parameters.items() if isinstance(value, dict) and name != "ablation"}
-    variants = {}
-    for variant, overlays in ablation["variants"].items():
-        for name in sorted((overlays or {}).keys() - stages.keys()):
-            raise InputError(
-                f"ablation.variants.{variant}.{name}: no such stage; use one of {', '.join(sorted(stages))}"
-            )
-        variants[variant] = {name: overlay(value, (overlays or {}).get(name, {})) for name, value in stages.items()}
+    stages = {name: value for name, value in parameters.items() if name in SETTINGS}
+    variants: dict[str, Any] = {}
+    for row, overlays in ablation["variants"].items():
+        if row not in inputs:
+            raise InputError(f"ablation.variants.{row}: there is no such row; use one of {', '.join(inputs)}")
+        overlays = overlays or {}
+        for name in list_leaves(overlays):
+            if not any(name == read or f"{name}.".startswith(f"{read}.") for read in inputs[row]):
+                raise InputError(
+                    f"ablation.variants.{row}.{name}: the row `{row}` does not read this, it would change nothing; "
+                    f"it reads {', '.join(sorted(inputs[row]))}"
+                )
+        merged = {name: overlay(value, overlays.get(name, {})) for name, value in stages.items()}
+        variants[row] = {
+            name: _complete(name, value, f"ablation.variants.{row}.{name}") for name, value in merged.items()
+        }
     return {**parameters, "ablation": {**ablation, "variants": variants}}
+
+
+def list_leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the dotted names of all values that are no mappings."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from list_leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
 
 
 def overlay(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

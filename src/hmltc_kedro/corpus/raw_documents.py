@@ -52,3 +52,9 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
             raise InputError(f"{table.path}:1: no documents; write <doc_id>TAB<text> lines")
     columns = ["split", "doc_id", "text", "line", "reason"]
     return documents, bad[columns].reset_index(drop=True)
+
+
+def select_split(documents: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the documents of one split, in their order, numbered from 0."""
+    chosen: pd.DataFrame = documents[documents["split"] == split].reset_index(drop=True)
+    return chosen

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from hmltc_kedro.errors import InputError
 
 DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 
@@ -26,13 +28,11 @@ class TensorTable:
     Attributes:
         ids: one text a row; a document's is `<split>/<doc_id>`.
         arrays: by name, each of shape (n, ...); read-only memory maps when loaded from a file.
-        fingerprint: identity of what the arrays were made from.
         columns: ids of the second axis where it has a meaning (classes), else empty.
     """
 
     ids: Sequence[str]
     arrays: Mapping[str, npt.NDArray[Any]]
-    fingerprint: str = ""
     columns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -40,6 +40,22 @@ class TensorTable:
         for name, array in self.arrays.items():
             if len(array) != len(self.ids):
                 raise ValueError(f"tensor {name!r} has {len(array)} rows for {len(self.ids)} ids")
+
+    def check_rows(self, ids: Sequence[str], entry: str) -> None:
+        """Refuse rows that are not those of `ids`, in this order: row by row they would be taken for others.
+
+        Args:
+            ids: of the rows that are expected.
+            entry: name of this table in the catalog, for the message.
+
+        Raises:
+            InputError: the ids differ.
+        """
+        _compare(self.ids, ids, entry, "rows")
+
+    def check_columns(self, ids: Sequence[str], entry: str) -> None:
+        """Refuse columns that are not those of `ids`, as `check_rows` does rows."""
+        _compare(self.columns, ids, entry, "columns")
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.arrays[name]
@@ -52,7 +68,20 @@ class TensorTable:
         return f"TensorTable({len(self)} rows; {shapes})"
 
 
-def document_keys(splits: Sequence[str], doc_ids: Sequence[str]) -> list[str]:
+def _compare(found: Sequence[str], expected: Sequence[str], entry: str, kind: str) -> None:
+    if list(found) == list(expected):
+        return
+    different = [(a, b) for a, b in zip(found, expected, strict=False) if a != b]
+    shown = (
+        f"{different[0][0]!r} is where {different[0][1]!r} should be" if different else f"{len(expected)} are needed"
+    )
+    raise InputError(
+        f"entry `{entry}`: its {len(found)} {kind} are of something else ({shown}); run `kedro refresh`, which makes "
+        "what is stale again"
+    )
+
+
+def document_keys(splits: Iterable[str], doc_ids: Iterable[str]) -> list[str]:
     """Return the row ids of documents: `<split>/<doc_id>`."""
     return [f"{split}/{doc_id}" for split, doc_id in zip(splits, doc_ids, strict=True)]
 
@@ -71,7 +100,6 @@ def write_tensors(table: TensorTable, path: Path) -> None:
     metadata = {
         "ids": json.dumps(list(table.ids), ensure_ascii=False),
         "columns": json.dumps(list(table.columns), ensure_ascii=False),
-        "fingerprint": table.fingerprint,
     }
     if sum(len(v.encode("utf-8")) for v in metadata.values()) > MAX_HEADER - 100_000:
         raise ValueError(f"{path}: {len(table)} ids do not fit into a safetensors header of 100 MB")
@@ -107,6 +135,5 @@ def read_tensors(path: Path) -> TensorTable:
     return TensorTable(
         ids=json.loads(metadata["ids"]),
         arrays=arrays,
-        fingerprint=metadata["fingerprint"],
         columns=json.loads(metadata["columns"]),
     )

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "BulkDataset": "bulk",
     "ClassifierDataset": "classifier",
     "EncoderDataset": "encoder",
     "CSVDataset": "files",

@@ -141,28 +141,6 @@ def _find_silver(
     return known, taxonomy.to_matrix(silver_labels["class_ids"].iloc[position[known]])
 
 
-def find_known(documents: pd.DataFrame, test_documents: pd.DataFrame) -> pd.Series:
-    """Return the ids of the test documents that were there, with the same text, when the silver labels were made.
-
-    `infer` reads the test corpus as it lies there now; a newer one may count from 0 again.
-
-    Args:
-        documents: columns split, doc_id, text; of all that was labelled.
-        test_documents: columns doc_id, text; of all that was predicted.
-    """
-    before = documents.loc[documents["split"] == "test"].set_index("doc_id")["text"]
-    same = before.reindex(test_documents["doc_id"]).to_numpy() == test_documents["text"].to_numpy()
-    known: pd.Series = test_documents.loc[same, "doc_id"]
-    return known
-
-
-def keep_compared(silver_labels: pd.DataFrame, documents: pd.DataFrame) -> pd.DataFrame:
-    """Return the silver labels of the test documents that have a teacher_agreement in `documents`."""
-    compared = documents.loc[documents["teacher_agreement"].notna(), "doc_id"]
-    kept: pd.DataFrame = silver_labels[(silver_labels["split"] == "test") & silver_labels["doc_id"].isin(compared)]
-    return kept
-
-
 def diagnose_classes(
     predictions: pd.DataFrame, silver_labels: pd.DataFrame, documents: pd.DataFrame, taxonomy: Taxonomy
 ) -> pd.DataFrame:

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hmltc_kedro.arrays import BoolArray, FloatArray
+from hmltc_kedro.arrays import BoolArray, HalfArray
+from hmltc_kedro.decoding.decode import DecodingSettings, decode
+from hmltc_kedro.decoding.paths import DecodedPaths
+from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.words import UNSPACED
 
 N_NULLS = 200
@@ -38,14 +41,17 @@ def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str
     return [" ".join(rng.choice(words, max(len(text), 1))) for text in chosen]
 
 
-def find_fitting(scores: FloatArray, null_scores: FloatArray) -> BoolArray:
-    """Return which documents fit a class: those that score at least the median of the null documents; all without any.
+def find_fitting(decoded: DecodedPaths, nulls: HalfArray, taxonomy: Taxonomy, settings: DecodingSettings) -> BoolArray:
+    """Return which documents fit a class, shape (n,): those that score at least the median of the null documents.
 
-    Below it, words in no order would more likely than not have done better.
+    Below it, words in no order would more likely than not have done better. Without null documents all fit.
 
     Args:
-        scores: of the documents' best paths, shape (n,), -inf for a document without a path, which never fits.
-        null_scores: of the null documents' best paths, decoded alike.
+        decoded: paths of n documents; one without a path never fits.
+        nulls: probabilities of m null documents, shape (m, C), which are decoded alike.
+        taxonomy: of C classes.
+        settings: that the documents were decoded with.
     """
-    least = np.median(null_scores) if len(null_scores) else 0.0
-    return np.asarray(scores >= least)
+    # A threshold that is a quantile cannot be taken of no document.
+    least = np.median(decode(nulls, taxonomy, settings).scores[:, 0]) if len(nulls) else 0.0
+    return np.asarray(decoded.scores[:, 0] >= least)

@@ -5,20 +5,22 @@ Torch is imported by the methods that compute: Kedro reads this module for its t
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
 from hmltc_kedro import __version__
+from hmltc_kedro.arrays import HalfArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.errors import InputError
@@ -70,34 +72,39 @@ class HierarchicalClassifier:
         ['kitchen_dining', 'small_appliances', 'kettles']
 
     Args:
-        encoder: a sentence-transformers model.
+        encoder: a sentence-transformers model, or the directory of one, which is opened when it is needed.
         head: from document vectors to logits.
         taxonomy: of C classes.
-        decoding: how probabilities become label sets.
+        decoding: how probabilities become label sets; the best path if nothing is said.
         description: anything worth keeping with the model (JSON), e.g. training settings.
         lexical: the words' view of the classes, exactly if the head has the lexical term.
-        max_windows: that a long text is read in, see `encoding.cut_windows`.
+        max_windows: that a long text is read in, see `windows.cut_windows`.
         frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
         nulls: probabilities of texts about nothing, float16, shape (m, C), see `abstention`; None for none.
     """
 
     def __init__(
         self,
-        encoder: SentenceTransformer,
+        encoder: SentenceTransformer | Path,
         head: CosineHead,
         taxonomy: Taxonomy,
-        decoding: DecodingSettings,
+        *,
+        decoding: DecodingSettings | None = None,
         description: dict[str, Any] | None = None,
         lexical: LexicalView | None = None,
+        max_length: int | None = None,
         max_windows: int = 1,
         frozen: str | None = None,
-        nulls: npt.NDArray[np.float16] | None = None,
+        nulls: HalfArray | None = None,
+        device: str = "auto",
     ) -> None:
         """Put the parts together, ready to predict."""
-        self.encoder = encoder.eval()
-        self.head = head.eval().to(encoder.device)
+        self._encoder = encoder if isinstance(encoder, Path) else encoder.eval()
+        self._device = device if isinstance(encoder, Path) else str(encoder.device)
+        self.max_length = max_length if isinstance(encoder, Path) else encoder.max_seq_length
+        self.head = head.eval()
         self.taxonomy = taxonomy
-        self.decoding = decoding
+        self.decoding = decoding or DecodingSettings.model_validate({})
         self.description = description or {}
         self.lexical = lexical
         self.max_windows = max_windows
@@ -107,11 +114,29 @@ class HierarchicalClassifier:
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
 
+    @property
+    def directory(self) -> Path | None:
+        """Where the classifier was read from, None for one that was not."""
+        return self._encoder.parent if isinstance(self._encoder, Path) else None
+
+    @cached_property
+    def encoder(self) -> SentenceTransformer:
+        """The sentence-transformers model."""
+        if isinstance(self._encoder, Path):
+            return open_model(self._encoder, self._device, self.max_length).eval()
+        return self._encoder
+
+    def with_decoding(self, decoding: DecodingSettings) -> HierarchicalClassifier:
+        """Return the same classifier with other settings of decoding: these need no new training."""
+        other = copy.copy(self)
+        other.decoding = decoding
+        return other
+
     # ------------------------------------------------------------------ prediction
 
     def predict_probabilities(
         self, texts: Sequence[str], batch_size: int = 32, cache: TextEncoder | None = None
-    ) -> npt.NDArray[np.float16]:
+    ) -> HalfArray:
         """Return the probability of each class for each text: shape (n, C), float16.
 
         Args:
@@ -121,6 +146,10 @@ class HierarchicalClassifier:
         """
         import torch
 
+        from hmltc_kedro.text.device import choose_device
+
+        device = choose_device(self._device)
+        self.head.to(device)
         vectors = cache.encode(texts) if cache is not None and cache.fingerprint == self.frozen else None
         probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
         order = np.argsort([-len(text) for text in texts], kind="stable")
@@ -135,23 +164,21 @@ class HierarchicalClassifier:
                     inputs = [vectors[rows]]
                 if self.lexical is not None:
                     inputs.append(self.lexical.score(self.lexical.represent(chunk)))
-                logits = self.head(*(torch.from_numpy(part).to(self.encoder.device) for part in inputs))
+                logits = self.head(*(torch.from_numpy(part).to(device) for part in inputs))
                 probabilities[rows] = logits.sigmoid().half().cpu().numpy()
                 bar.update(len(rows))
         return probabilities
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> list[Prediction]:
         """Return the label set of each text."""
-        decoded = decode(self.predict_probabilities(texts, batch_size), self.taxonomy, self.decoding)
-        frame = predictions_to_frame(decoded, self.taxonomy)
-        frame["fits"] = self.find_fitting(decoded, self.decoding).tolist()
+        frame = self.predict_frame(texts, batch_size)
         return [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
 
-    def find_fitting(self, decoded: DecodedPaths, settings: DecodingSettings) -> npt.NDArray[np.bool_]:
-        """Return which documents fit a class, shape (n,), given their paths and how those were decoded."""
-        # A threshold that is a quantile cannot be taken of no document.
-        nulls = decode(self.nulls, self.taxonomy, settings).scores[:, 0] if len(self.nulls) else np.zeros(0, np.float32)
-        return find_fitting(decoded.scores[:, 0], nulls)
+    def predict_frame(self, texts: Sequence[str], batch_size: int = 32) -> pd.DataFrame:
+        """Return one row a text with the fields of `Prediction`."""
+        decoded = decode(self.predict_probabilities(texts, batch_size), self.taxonomy, self.decoding)
+        frame = predictions_to_frame(decoded, self.taxonomy)
+        return frame.assign(fits=find_fitting(decoded, self.nulls, self.taxonomy, self.decoding))
 
     # ------------------------------------------------------------------ files
 
@@ -165,7 +192,10 @@ class HierarchicalClassifier:
         temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         try:
-            self.encoder.save(str(temporary / "encoder"), create_model_card=False)
+            if isinstance(self._encoder, Path):
+                shutil.copytree(self._encoder, temporary / "encoder")
+            else:
+                self._encoder.save(str(temporary / "encoder"), create_model_card=False)
             tensors = {k: v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
             save_file(tensors, str(temporary / "head.safetensors"))
             save_arrays({"probabilities": self.nulls}, temporary / "nulls.safetensors")
@@ -176,7 +206,7 @@ class HierarchicalClassifier:
             settings = {
                 "format": FORMAT,
                 "hmltc_kedro": __version__,
-                "max_length": self.encoder.max_seq_length,
+                "max_length": self.max_length,
                 "max_windows": self.max_windows,
                 "frozen": self.frozen,
                 "decoding": self.decoding.model_dump(),
@@ -220,21 +250,22 @@ class HierarchicalClassifier:
                 raise ValueError(f"words of {lexical.classes.shape[0]} classes for {len(taxonomy)} classes")
             if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
                 raise FileNotFoundError("no encoder/modules.json")
-            encoder = open_model(directory / "encoder", device, settings["max_length"])
             windows = int(settings["max_windows"])
             nulls = load_arrays(directory / "nulls.safetensors")["probabilities"]
             if nulls.shape[1:] != (len(taxonomy),):
                 raise ValueError(f"nulls of shape {nulls.shape} for {len(taxonomy)} classes")
             return cls(
-                encoder,
+                directory / "encoder",
                 head,
                 taxonomy,
-                decoding,
-                settings["description"],
-                lexical,
-                windows,
-                settings["frozen"],
-                nulls,
+                decoding=decoding,
+                description=settings["description"],
+                lexical=lexical,
+                max_length=settings["max_length"],
+                max_windows=windows,
+                frozen=settings["frozen"],
+                nulls=nulls,
+                device=device,
             )
         except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error

@@ -1,8 +1,7 @@
-"""Training examples: texts with weighted, partly known label sets."""
+"""Training examples: weighted, partly known label sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,9 +24,7 @@ class LabelBatch:
 
 
 class Examples(Protocol):
-    """Texts with targets, by row number."""
-
-    texts: list[str]
+    """Targets by row number."""
 
     def __len__(self) -> int: ...
 
@@ -37,7 +34,7 @@ class Examples(Protocol):
 
 
 class WeightedMultiLabelDataset:
-    """Texts with silver label sets, a weight each, and a mask of what is unknown.
+    """Silver label sets, a weight each, and a mask of what is unknown.
 
     An unlabelled class is a negative unless it is unknown, by one of two rules:
 
@@ -47,7 +44,6 @@ class WeightedMultiLabelDataset:
       negative inside a labelled root, so nothing teaches `cats` apart from `dogs`.
 
     Args:
-        texts: n texts.
         labels: sparse (n, C) 0/1 matrix of positives.
         weights: shape (n,), float32.
         taxonomy: the classes.
@@ -57,7 +53,6 @@ class WeightedMultiLabelDataset:
 
     def __init__(
         self,
-        texts: Sequence[str],
         labels: sparse.csr_array,
         weights: npt.NDArray[np.float32],
         taxonomy: Taxonomy,
@@ -65,7 +60,6 @@ class WeightedMultiLabelDataset:
         mask: MaskRule = "below_most_specific",
     ) -> None:
         """Keep the labels sparse; batches are made dense one at a time."""
-        self.texts = list(texts)
         self.labels = sparse.csr_array(labels, dtype=np.float32)
         self.weights = np.asarray(weights, dtype=np.float32)
         self.soft_target = soft_target
@@ -78,7 +72,7 @@ class WeightedMultiLabelDataset:
         self.unknown = unknown
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.weights)
 
     def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> LabelBatch:
         """Return the dense labels of `rows` on `device`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from torch.nn.functional import normalize
 
 from hmltc_kedro.arrays import FloatArray, IntArray
-from hmltc_kedro.text.windows import cut_windows
+from hmltc_kedro.text.features import Windows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -39,21 +38,18 @@ class FrozenFeatures:
 class EncodedFeatures:
     """Vectors that the encoder computes, with gradients, each batch padded to its longest window."""
 
-    def __init__(
-        self, encoder: SentenceTransformer, texts: Sequence[str], precision: torch.dtype, max_windows: int = 1
-    ) -> None:
-        """Cut long texts into windows."""
-        self._encoder, self._precision = encoder, precision
-        self._windows, owners = cut_windows(encoder, texts, max_windows)
-        self._starts = np.searchsorted(owners, np.arange(len(texts) + 1))
+    def __init__(self, encoder: SentenceTransformer, windows: Windows, precision: torch.dtype) -> None:
+        """Keep the windows; they are encoded when they are asked for."""
+        self._encoder, self._windows, self._precision = encoder, windows, precision
 
     def __call__(self, rows: IntArray) -> torch.Tensor:
         """Return the vectors of `rows`, unit length: the mean over the windows of each."""
         device = torch.device(self._encoder.device)
-        counts = self._starts[rows + 1] - self._starts[rows]
+        starts = self._windows.starts
+        counts = starts[rows + 1] - starts[rows]
         owners = np.repeat(np.arange(len(rows)), counts)
-        chosen = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts) + self._starts[rows][owners]
-        tokens = self._encoder.preprocess([self._windows[window] for window in chosen])
+        chosen = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[rows][owners]
+        tokens = self._encoder.preprocess([self._windows.texts[window] for window in chosen])
         tokens = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in tokens.items()}
         with torch.autocast(device.type, dtype=self._precision, enabled=self._precision != torch.float32):
             vectors = self._encoder(tokens)["sentence_embedding"]

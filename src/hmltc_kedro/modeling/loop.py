@@ -21,6 +21,7 @@ from hmltc_kedro.modeling.losses import focal_loss
 from hmltc_kedro.modeling.phases import Phase
 from hmltc_kedro.modeling.settings import LossSettings
 from hmltc_kedro.progress import show_progress
+from hmltc_kedro.text.features import TextFeatures
 from hmltc_kedro.text.lexical_view import LexicalView
 
 logger = logging.getLogger(__name__)
@@ -42,25 +43,24 @@ class Run:
         rows: IntArray,
         held_out: IntArray,
         seed: int,
+        features: TextFeatures,
         lexical: LexicalView | None,
     ) -> None:
         """Begin with the head as it is."""
         self.head, self.examples, self.loss_settings = head, examples, loss
         self.rows, self.held_out = rows, held_out
         self.rng = np.random.default_rng(seed)
-        self.lengths = np.array([len(text) for text in examples.texts])
-        self.lexical = lexical
-        self.words = lexical.represent(examples.texts) if lexical else None
+        self.lengths, self.words, self.lexical = features.lengths, features.words, lexical
 
     def train(self, phase: Phase) -> History:
         """Run a phase and leave its best state in the modules."""
-        best_loss, best_state = self._validate(phase), _copy_states(phase.modules)
+        best_loss, best_state = self.validate(phase), _copy_states(phase.modules)
         history: History = [describe_epoch(phase.name, 0, float("nan"), best_loss, 0.0)]
         with self.show_steps(phase) as bar:
             for epoch in range(1, phase.epochs + 1):
                 started = time.perf_counter()
                 training_loss = self.train_epoch(phase, bar)
-                loss = self._validate(phase)
+                loss = self.validate(phase)
                 seconds = time.perf_counter() - started
                 history.append(describe_epoch(phase.name, epoch, training_loss, loss, seconds))
                 if loss <= best_loss:
@@ -130,7 +130,7 @@ class Run:
             positive_weight=self.loss_settings.positive_weight,
         )
 
-    def _validate(self, phase: Phase) -> float:
+    def validate(self, phase: Phase) -> float:
         """Return the mean loss on the held-out silver labels; on the training rows if none are held out."""
         rows = self.held_out if len(self.held_out) else self.rows
         for module in phase.modules:

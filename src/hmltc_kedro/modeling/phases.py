@@ -12,6 +12,8 @@ from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.modeling.features import EncodedFeatures, Features, FrozenFeatures
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.settings import FineTuningSettings, HeadSettings
+from hmltc_kedro.text.device import choose_precision
+from hmltc_kedro.text.features import TextFeatures
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -61,19 +63,21 @@ def fine_tuning_phase(
     name: str,
     encoder: SentenceTransformer,
     head: CosineHead,
-    features: EncodedFeatures,
+    features: TextFeatures,
     settings: FineTuningSettings,
     epochs: int,
     n_train: int,
 ) -> Phase:
     """Return the phase that trains the head and the upper layers of the encoder."""
+    assert features.windows is not None
+    precision = choose_precision(settings.precision, torch.device(encoder.device))
     freeze_lower_layers(encoder, settings.trainable_layers)
     groups = decay_groups(encoder, settings.learning_rate, settings.weight_decay)
     groups.append({"params": list(head.parameters()), "lr": settings.head_learning_rate, "weight_decay": 0.0})
     optimizer = torch.optim.AdamW(groups, eps=1e-8)
     return Phase(
         name,
-        features,
+        EncodedFeatures(encoder, features.windows, precision),
         [encoder, head],
         optimizer,
         cosine_schedule(optimizer, epochs * -(-n_train // settings.batch_size), settings.warmup_share),

@@ -6,8 +6,6 @@ Multi-label self-training of TaxoClass (Shen et al., NAACL 2021), after deep emb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -49,21 +47,20 @@ def sharpen_targets(probabilities: HalfArray | FloatArray, mean: FloatArray) -> 
 
 
 class SelfLabelledDataset:
-    """Unlabelled texts with the sharpened predictions of a classifier as targets; every class counts, weights are 1.
+    """The sharpened predictions of a classifier on unlabelled texts as targets; every class counts, weights are 1.
 
     Memory: 2 bytes a document and class. The targets are sharpened batch by batch.
 
     Args:
-        texts: n texts.
+        n: number of texts.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        """Keep the texts; `update` brings the targets."""
-        self.texts = list(texts)
-        self._best_classes = np.full(len(self.texts), -1, dtype=np.int64)
+    def __init__(self, n: int) -> None:
+        """Begin without targets; `update` brings them."""
+        self._best_classes = np.full(n, -1, dtype=np.int64)
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self._best_classes)
 
     def update(self, probabilities: HalfArray) -> float:
         """Take new predictions, shape (n, C); return the share of documents whose best class is another now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ import torch
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset, split_rows
-from hmltc_kedro.modeling.features import EncodedFeatures
 from hmltc_kedro.modeling.gcn import GraphConvolution
 from hmltc_kedro.modeling.head import CosineHead, GraphHead
 from hmltc_kedro.modeling.loop import History, Run, describe_epoch
@@ -27,7 +26,7 @@ from hmltc_kedro.modeling.self_training import SelfLabelledDataset
 from hmltc_kedro.modeling.settings import HeadSettings, LossSettings, SelfTrainingSettings, TrainingSettings
 from hmltc_kedro.pseudo_labels.moments import measure_spread
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.text.device import choose_precision
+from hmltc_kedro.text.features import TextFeatures
 from hmltc_kedro.text.lexical_view import LexicalView
 
 if TYPE_CHECKING:
@@ -35,79 +34,64 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
 CROSS_ENTROPY = LossSettings(gamma=0.0, alpha=1.0, positive_weight=1.0, soft_target=1.0)
 
 
 def train_classifier(
     encoder: SentenceTransformer,
-    document_vectors: FloatArray,
-    class_vectors: FloatArray,
+    features: TextFeatures,
     examples: WeightedMultiLabelDataset,
+    class_vectors: FloatArray,
     taxonomy: Taxonomy,
     settings: TrainingSettings,
     seed: int,
     *,
     lexical: LexicalView | None = None,
     lexical_weight: float = 1.0,
-    max_windows: int = 1,
-    corpus: Sequence[str] = (),
-    corpus_vectors: FloatArray | None = None,
+    corpus: TextFeatures | None = None,
 ) -> tuple[CosineHead, History]:
-    """Train and return (head, history); the encoder is changed in place.
+    """Train and return (head, history); the encoder is changed in place if it is fine-tuned.
 
     After the first two phases the state with the lowest loss on held-out silver labels is kept; gold plays no part.
     Self-training is there to leave the silver labels behind: their loss is in its history and decides nothing.
 
     Args:
         encoder: a copy that may be changed.
-        document_vectors: frozen vectors of the examples, shape (n, d), unit length.
+        features: of the n examples; with windows for fine-tuning.
+        examples: their n silver label sets.
         class_vectors: start of the head, shape (C, d), unit length.
-        examples: n texts with silver labels.
         taxonomy: of C classes.
         settings: see `TrainingSettings`.
         seed: for the split, the order of the batches and dropout.
         lexical: the words' view of C classes for a head with the lexical term; None for one without.
         lexical_weight: weight of that view beside the dense one, both in units of their spread, to start from.
-        max_windows: that a long text is read in, see `encoding.cut_windows`.
-        corpus: N texts for self-training, labelled or not; unused without it.
-        corpus_vectors: frozen vectors of the corpus, shape (N, d), unit length, for self-training without
-            fine-tuning; None with it.
+        corpus: features of the N texts, labelled or not, that self-training is on; unused without it.
 
     Raises:
-        ValueError: self-training on no text, or vectors where there should be none, or the other way round.
+        ValueError: self-training on no text, or fine-tuning without windows.
     """
-    if settings.self_training.rounds:
-        _check_corpus(corpus, corpus_vectors, tunes=settings.fine_tuning.epochs > 0)
+    tunes = settings.fine_tuning.epochs > 0
+    _check_features(features, corpus, settings)
     torch.manual_seed(seed)
-    device = torch.device(encoder.device)
-    start = _scale_weight(lexical_weight, document_vectors, class_vectors, settings.head) if lexical else None
-    head = _build_head(class_vectors, taxonomy, settings.head, start).to(device)
+    start = _scale_weight(lexical_weight, features.vectors, class_vectors, settings.head) if lexical else None
+    head = _build_head(class_vectors, taxonomy, settings.head, start).to(torch.device(encoder.device))
     rows, held_out = split_rows(len(examples), settings.validation_share, seed)
-    run = Run(head, examples, settings.loss, rows, held_out, seed, lexical)
-    phase = head_phase("head", head, document_vectors, settings.head, settings.head.epochs)
+    run = Run(head, examples, settings.loss, rows, held_out, seed, features, lexical)
+    phase = head_phase("head", head, features.vectors, settings.head, settings.head.epochs)
     history = run.train(phase)
-    if settings.fine_tuning.epochs:
+    if tunes:
         epochs = settings.fine_tuning.epochs
-        features = EncodedFeatures(encoder, examples.texts, _choose_precision(encoder, settings), max_windows)
         phase = fine_tuning_phase("fine_tuning", encoder, head, features, settings.fine_tuning, epochs, len(rows))
         history += run.train(phase)
-    if settings.self_training.rounds:
-        validate = partial(run._validate, phase)
-        if corpus_vectors is None:
-            features = EncodedFeatures(encoder, corpus, _choose_precision(encoder, settings), max_windows)
-            rounds = settings.self_training.rounds
-            phase = fine_tuning_phase(
-                "self_training", encoder, head, features, settings.fine_tuning, rounds, len(corpus)
-            )
+    if settings.self_training.rounds and corpus is not None:
+        validate = partial(run.validate, phase)
+        rounds, n = settings.self_training.rounds, len(corpus)
+        if tunes:
+            phase = fine_tuning_phase("self_training", encoder, head, corpus, settings.fine_tuning, rounds, n)
         else:
-            phase = head_phase("self_training", head, corpus_vectors, settings.head, settings.self_training.rounds)
+            phase = head_phase("self_training", head, corpus.vectors, settings.head, rounds)
         history += _self_train(phase, head, corpus, settings.self_training, seed, lexical, validate)
     return head.materialise(), history
-
-
-def _choose_precision(encoder: SentenceTransformer, settings: TrainingSettings) -> torch.dtype:
-    return choose_precision(settings.fine_tuning.precision, torch.device(encoder.device))
 
 
 def _scale_weight(weight: float, documents: FloatArray, classes: FloatArray, settings: HeadSettings) -> float:
@@ -126,19 +110,17 @@ def _build_head(
     return CosineHead(vectors, **options)
 
 
-def _check_corpus(corpus: Sequence[str], vectors: FloatArray | None, tunes: bool) -> None:
-    if not len(corpus):
+def _check_features(features: TextFeatures, corpus: TextFeatures | None, settings: TrainingSettings) -> None:
+    if settings.self_training.rounds and not corpus:
         raise ValueError("self-training needs the texts of a corpus")
-    if tunes and vectors is not None:
-        raise ValueError("fine-tuning changes the vectors of the corpus; self-training after it takes none")
-    if not tunes and (vectors is None or len(vectors) != len(corpus)):
-        raise ValueError("self-training without fine-tuning needs one frozen vector a text of the corpus")
+    if settings.fine_tuning.epochs and any(part is not None and part.windows is None for part in (features, corpus)):
+        raise ValueError("fine-tuning needs the texts in windows: vectors change with the encoder")
 
 
 def _self_train(
     phase: Phase,
     head: CosineHead,
-    corpus: Sequence[str],
+    corpus: TextFeatures,
     settings: SelfTrainingSettings,
     seed: int,
     lexical: LexicalView | None,
@@ -148,8 +130,8 @@ def _self_train(
 
     Cross-entropy with q for a target is KL(q || p), the loss of TaxoClass, up to a constant.
     """
-    examples = SelfLabelledDataset(corpus)
-    run = Run(head, examples, CROSS_ENTROPY, np.arange(len(corpus)), np.arange(0), seed, lexical)
+    examples = SelfLabelledDataset(len(corpus))
+    run = Run(head, examples, CROSS_ENTROPY, np.arange(len(corpus)), np.arange(0), seed, corpus, lexical)
     history: History = [describe_epoch(phase.name, 0, float("nan"), validate(), 0.0)]
     with run.show_steps(phase) as bar:
         for number in range(1, settings.rounds + 1):

@@ -1,1 +1,4 @@
-"""One folder a stage: `pipeline.py` wires, `nodes.py` works, `params.py` says what can be set."""
+"""One package a stage: `pipeline.py` wires, `nodes.py` is thin, `params.py` says what can be set."""
+
+STAGES = ("ingest", "enrich", "pseudo_label", "augment", "train", "infer", "evaluate", "report")
+"""The stages of a run, in the order in which data flows through them."""

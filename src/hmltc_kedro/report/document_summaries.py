@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.evaluation import error_analysis
 from hmltc_kedro.report.class_summaries import MAX_PER_CLASS, count_predictions
 from hmltc_kedro.report.entries import RunEntries
@@ -69,7 +70,7 @@ def pack_documents(run: RunEntries, chosen: pd.DataFrame) -> dict[str, Any]:
     """
     index = run.taxonomy.index
     rows = run.predictions.iloc[chosen["position"]]
-    texts = _find_texts(run.test_documents, rows["doc_id"])
+    texts = _find_texts(select_split(run.documents, "test"), rows["doc_id"])
     documents = [
         [
             row["doc_id"],

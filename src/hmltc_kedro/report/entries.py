@@ -39,7 +39,6 @@ class RunEntries:
     synthetic_documents: pd.DataFrame
     training_examples: pd.DataFrame
     training_history: pd.DataFrame
-    test_documents: pd.DataFrame
     predictions: pd.DataFrame
     document_diagnostics: pd.DataFrame
     class_diagnostics: pd.DataFrame

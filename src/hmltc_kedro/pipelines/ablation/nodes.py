@@ -9,12 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hmltc_kedro.corpus.gold_labels import align_gold_labels
+from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.corpus.tensors import TensorTable
-from hmltc_kedro.decoding.decode import decode
+from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.modeling.classifier import predictions_to_frame
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
-from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.train.nodes import train_classifier
 from hmltc_kedro.pipelines.train.params import TrainParams
 from hmltc_kedro.report import figures
@@ -59,21 +59,20 @@ def assign_teleclass_labels(
 def train_over_seeds(
     training_examples: pd.DataFrame,
     documents: pd.DataFrame,
-    test_documents: pd.DataFrame,
     class_embeddings: TensorTable,
     lexical_view: pd.DataFrame,
     view_weights: dict[str, Any],
     taxonomy: Taxonomy,
     encoder: TextEncoder,
     params: TrainParams,
-    infer: InferParams,
+    batch_size: int,
     seeds: list[int],
 ) -> tuple[TensorTable, pd.DataFrame]:
     """Train once a seed; return the test documents' probabilities by seed and the history with seeds and seconds."""
-    texts, arrays, logs = list(test_documents["text"]), {}, []
+    test, arrays, logs = select_split(documents, "test"), {}, []
     for seed in seeds:
         started = time.perf_counter()
-        classifier, history = train_classifier(
+        classifier, history, _ = train_classifier(
             training_examples,
             documents,
             class_embeddings,
@@ -82,23 +81,23 @@ def train_over_seeds(
             taxonomy,
             encoder,
             params,
-            infer,
             seed,
         )
-        arrays[f"seed_{seed}"] = classifier.predict_probabilities(texts, infer.batch_size, cache=encoder)
+        arrays[f"seed_{seed}"] = classifier.predict_probabilities(list(test["text"]), batch_size, cache=encoder)
         seconds = time.perf_counter() - started
         logs.append(history.assign(seed=seed, total_seconds=round(seconds, 2)))
         del classifier
         gc.collect()  # an optimizer and its schedule refer to each other: without this each seed stays in memory
-    table = TensorTable(list(test_documents["doc_id"]), arrays, columns=taxonomy.class_ids)
+    table = TensorTable(list(test["doc_id"]), arrays, columns=taxonomy.class_ids)
     return table, pd.concat(logs, ignore_index=True)
 
 
-def decode_over_seeds(probabilities: TensorTable, taxonomy: Taxonomy, params: InferParams) -> pd.DataFrame:
+def decode_over_seeds(probabilities: TensorTable, taxonomy: Taxonomy, decoding: DecodingSettings) -> pd.DataFrame:
     """Decode the label sets of each seed."""
+    probabilities.check_columns(taxonomy.class_ids, "probabilities")
     frames = []
     for name, values in probabilities.arrays.items():
-        frame = predictions_to_frame(decode(values, taxonomy, params.decoding), taxonomy)
+        frame = predictions_to_frame(decode(values, taxonomy, decoding), taxonomy)
         frame.insert(0, "doc_id", pd.Series(probabilities.ids, dtype="str"))
         frame.insert(0, "seed", int(name.removeprefix("seed_")))
         frames.append(frame)

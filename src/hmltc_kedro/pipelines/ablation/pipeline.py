@@ -49,8 +49,10 @@ def create_variant(name: str, variant: Variant) -> Pipeline:
     chosen += [_label_documents(variant.labeller)] if variant.labeller else []
     chosen += [*([_train()] if variant.trains else []), *_measure()]
     own = Pipeline([_retag(node) for node in chosen])
-    parameters = {f"params:{stage}": f"params:ablation.variants.{name}.{stage}" for stage in PARAMETERS}
-    kept = {key: value for key, value in parameters.items() if key in own.inputs()}
+    read = (key.removeprefix("params:") for key in own.inputs() if key.startswith("params:"))
+    kept = {
+        f"params:{key}": f"params:ablation.variants.{name}.{key}" for key in read if key.split(".")[0] in PARAMETERS
+    }
     shared = {entry for entry in own.inputs() if not entry.startswith("params:")}
     inputs = {entry: entry for entry in shared}
     if not variant.trains:
@@ -76,14 +78,13 @@ def _train() -> Node:
         inputs=[
             "training_examples",
             "documents",
-            "test_documents",
             "class_embeddings",
             "lexical_view",
             "view_weights",
             "taxonomy",
             "encoder",
             "params:train",
-            "params:infer",
+            "params:infer.batch_size",
             "params:ablation.seeds",
         ],
         outputs=["probabilities", "training_log"],
@@ -95,7 +96,7 @@ def _measure() -> list[Node]:
     return [
         Node(
             nodes.decode_over_seeds,
-            inputs=["probabilities", "taxonomy", "params:infer"],
+            inputs=["probabilities", "taxonomy", "params:infer.decoding"],
             outputs="predictions",
             name="decode_over_seeds",
         ),

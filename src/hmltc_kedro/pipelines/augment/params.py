@@ -6,6 +6,8 @@ from pydantic import Field
 
 from hmltc_kedro.pipelines.base import StageParams
 
+StyleChoice = Literal["corpus", "always", "never"]
+
 
 class AugmentParams(StageParams):
     """How starved classes are fed and how examples are weighted."""
@@ -16,7 +18,7 @@ class AugmentParams(StageParams):
     """Of the language model: higher than for descriptions, the texts of a class should differ. The paper's."""
     max_tokens: int = Field(1000, gt=0)
     """Longest answer, all reviews of a class together."""
-    style: Literal["corpus", "always", "never"] = "corpus"
+    style: StyleChoice = "corpus"
     """Which of the paper's style rules apply: those that most of the corpus follows, all, or none. The default leaves a
     corpus of ordinary prose alone.
     """

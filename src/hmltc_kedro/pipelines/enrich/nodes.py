@@ -1,6 +1,5 @@
 """Nodes of the stage `enrich`."""
 
-import hashlib
 import logging
 
 import pandas as pd
@@ -43,8 +42,5 @@ def describe_classes(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) 
 
 def embed_classes(taxonomy: Taxonomy, class_descriptions: pd.DataFrame, encoder: TextEncoder) -> TensorTable:
     """Encode each class's text and paths to unit vectors."""
-    descriptions = list(class_descriptions["description"])
-    views = class_texts.embed_classes(encoder, taxonomy, descriptions)
-    texts = [*class_texts.write_class_texts(taxonomy, descriptions), *class_texts.write_path_texts(taxonomy)[0]]
-    fingerprint = hashlib.sha256("\n".join([encoder.fingerprint, *texts]).encode()).hexdigest()
-    return TensorTable(taxonomy.class_ids, views, fingerprint)
+    views = class_texts.embed_classes(encoder, taxonomy, list(class_descriptions["description"]))
+    return TensorTable(taxonomy.class_ids, views)

@@ -7,27 +7,31 @@ import numpy as np
 import pandas as pd
 
 from hmltc_kedro.corpus.gold_labels import align_gold_labels, read_gold_labels
+from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
-from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.corpus.tensors import TensorTable, document_keys
 from hmltc_kedro.evaluation import error_analysis, scores
 from hmltc_kedro.pseudo_labels.candidates import find_nearest_class
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
 
 def predict_zero_shot(
-    test_documents: pd.DataFrame,
+    documents: pd.DataFrame,
+    document_embeddings: TensorTable,
     class_embeddings: TensorTable,
     taxonomy: Taxonomy,
-    encoder: TextEncoder,
 ) -> pd.DataFrame:
     """Label each test document with its nearest class and its ancestors: what training has to beat."""
-    vectors = encoder.encode(list(test_documents["text"]))
-    best = find_nearest_class(vectors, np.asarray(class_embeddings["text"]))
+    document_embeddings.check_rows(document_keys(documents["split"], documents["doc_id"]), "document_embeddings")
+    class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
+    is_test = (documents["split"] == "test").to_numpy()
+    best = find_nearest_class(document_embeddings["vectors"][is_test], np.asarray(class_embeddings["text"]))
     labels = taxonomy.close_ancestors(taxonomy.to_matrix([[taxonomy.class_ids[c]] for c in best]))
-    return pd.DataFrame({"doc_id": test_documents["doc_id"], "class_ids": taxonomy.to_label_sets(labels)})
+    return pd.DataFrame(
+        {"doc_id": select_split(documents, "test")["doc_id"], "class_ids": taxonomy.to_label_sets(labels)}
+    )
 
 
 def evaluate_predictions(
@@ -39,6 +43,8 @@ def evaluate_predictions(
     seed: int,
 ) -> dict[str, Any]:
     """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0."""
+    class_probabilities.check_rows(list(predictions["doc_id"]), "class_probabilities")
+    class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
     truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
     result = scores.evaluate(
         truth,
@@ -56,7 +62,7 @@ def evaluate_predictions(
 
 def trace_cases(
     gold_labels: RawTable,
-    test_documents: pd.DataFrame,
+    documents: pd.DataFrame,
     predictions: pd.DataFrame,
     class_probabilities: TensorTable,
     taxonomy: Taxonomy,
@@ -66,7 +72,7 @@ def trace_cases(
     rows = np.flatnonzero(predictions["doc_id"].isin(gold))
     known = predictions.iloc[rows].reset_index(drop=True)
     table = error_analysis.trace_cases(
-        test_documents.set_index("doc_id").loc[known["doc_id"]].reset_index(),
+        select_split(documents, "test").set_index("doc_id").loc[known["doc_id"]].reset_index(),
         [gold[i] for i in known["doc_id"]],
         known,
         np.asarray(class_probabilities["probabilities"])[rows],

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.predict_zero_shot,
-                inputs=["test_documents", "class_embeddings", "taxonomy", "encoder"],
+                inputs=["documents", "document_embeddings", "class_embeddings", "taxonomy"],
                 outputs="zero_shot_predictions",
                 name="predict_zero_shot",
             ),
@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.trace_cases,
-                inputs=["gold_labels", "test_documents", "predictions", "class_probabilities", "taxonomy"],
+                inputs=["gold_labels", "documents", "predictions", "class_probabilities", "taxonomy"],
                 outputs="case_studies",
                 name="trace_cases",
             ),

@@ -6,24 +6,18 @@ from hmltc_kedro.pipelines.infer import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """`classifier` and the raw test corpus to `predictions` and `submission`."""
+    """`trained_classifier` and the test documents to `predictions` and `submission`."""
     return Pipeline(
         [
             Node(
-                nodes.read_test_documents,
-                inputs=["raw_test_corpus", "params:ingest"],
-                outputs="test_documents",
-                name="read_test_documents",
-            ),
-            Node(
                 nodes.predict_probabilities,
-                inputs=["test_documents", "classifier", "encoder", "params:infer"],
+                inputs=["documents", "trained_classifier", "encoder", "params:infer.batch_size"],
                 outputs="class_probabilities",
                 name="predict_probabilities",
             ),
             Node(
                 nodes.decode_predictions,
-                inputs=["class_probabilities", "classifier", "taxonomy", "params:infer"],
+                inputs=["class_probabilities", "null_probabilities", "taxonomy", "params:infer.decoding"],
                 outputs="predictions",
                 name="decode_predictions",
             ),

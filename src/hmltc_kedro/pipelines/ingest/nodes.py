@@ -32,6 +32,7 @@ def build_documents(train: RawTable, test: RawTable, params: IngestParams) -> tu
     return documents, rejected
 
 
-def check_gold_labels(gold: RawTable, test: RawTable, taxonomy: Taxonomy) -> None:
+def check_gold_labels(gold: RawTable, documents: pd.DataFrame, rejected: pd.DataFrame, taxonomy: Taxonomy) -> None:
     """Check the gold file's syntax, class ids and document ids; keep nothing."""
-    gold_labels.read_gold_labels(gold, taxonomy, set(test.rows["key"]))
+    known = pd.concat([documents, rejected])
+    gold_labels.read_gold_labels(gold, taxonomy, set(known.loc[known["split"] == "test", "doc_id"]))

@@ -21,10 +21,9 @@ def create_pipeline() -> Pipeline:
                 outputs=["documents", "rejected_documents"],
                 name="build_documents",
             ),
-            # Named to come first among the nodes that need the taxonomy: before anything is encoded.
             Node(
                 nodes.check_gold_labels,
-                inputs=["gold_labels", "raw_test_corpus", "taxonomy"],
+                inputs=["gold_labels", "documents", "rejected_documents", "taxonomy"],
                 outputs=None,
                 name="check_gold_labels",
             ),

@@ -1,7 +1,7 @@
 """Nodes of the stage `pseudo_label`."""
 
-import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from hmltc_kedro.corpus.tensors import TensorTable, document_keys
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
-from hmltc_kedro.pipelines.pseudo_label.params import PseudoLabelParams
+from hmltc_kedro.pipelines.pseudo_label.params import GapParams, StarvedParams
 from hmltc_kedro.pseudo_labels import neighbourhood, reliability, starvation
 from hmltc_kedro.pseudo_labels.candidates import Corpus, candidates_to_frame, iterate_candidates
+from hmltc_kedro.pseudo_labels.gaps import Selection
 from hmltc_kedro.pseudo_labels.silver_labels import assign_labels, measure_agreement
 from hmltc_kedro.report import figures
 from hmltc_kedro.taxonomy import Taxonomy
@@ -24,22 +25,18 @@ logger = logging.getLogger(__name__)
 
 def embed_documents(documents: pd.DataFrame, encoder: TextEncoder) -> TensorTable:
     """Encode the whole corpus to unit vectors; what was encoded before comes from the cache."""
-    vectors = encoder.encode(list(documents["text"]))
-    keys = document_keys(list(documents["split"]), list(documents["doc_id"]))
-    content = hashlib.sha256(encoder.fingerprint.encode())
-    for key, text in zip(keys, documents["text"], strict=True):
-        content.update(f"{key}\t{text}\n".encode())
-    return TensorTable(keys, {"vectors": vectors}, content.hexdigest())
+    keys = document_keys(documents["split"], documents["doc_id"])
+    return TensorTable(keys, {"vectors": encoder.encode(list(documents["text"]))})
 
 
 def fit_lexical_view(
     documents: pd.DataFrame,
     class_descriptions: pd.DataFrame,
     enriched_taxonomy: Taxonomy,
-    params: PseudoLabelParams,
+    lexical_weight: float | None,
 ) -> pd.DataFrame:
     """Learn the corpus' words and which of them stand for which class; no word if the view has no weight."""
-    if params.lexical_weight == 0:
+    if lexical_weight == 0:
         return LexicalView.empty(len(enriched_taxonomy)).to_frame(enriched_taxonomy)
     class_texts = write_lexical_texts(enriched_taxonomy, list(class_descriptions["description"]))
     return LexicalView.fit(list(documents["text"]), class_texts).to_frame(enriched_taxonomy)
@@ -51,17 +48,20 @@ def weigh_views(
     lexical_view: pd.DataFrame,
     taxonomy: Taxonomy,
     encoder: TextEncoder,
-    params: PseudoLabelParams,
+    views: Sequence[str],
+    lexical_weight: float | None,
+    neighbours: int,
     seed: int,
 ) -> dict[str, Any]:
     """Weigh the views, and the neighbours of a document, by what the halves of some documents agree on."""
+    class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
     weights = reliability.weigh_views(
         list(documents["text"]),
-        {view: class_embeddings[view] for view in params.views},
+        {view: class_embeddings[view] for view in views},
         LexicalView.from_frame(lexical_view, taxonomy),
         encoder,
-        fixed_lexical_weight=params.lexical_weight,
-        with_neighbours=params.neighbours > 0,
+        fixed_lexical_weight=lexical_weight,
+        with_neighbours=neighbours > 0,
         seed=seed,
     )
     logger.info(
@@ -70,10 +70,10 @@ def weigh_views(
     return asdict(weights)
 
 
-def find_neighbours(document_embeddings: TensorTable, params: PseudoLabelParams, seed: int) -> TensorTable:
+def find_neighbours(document_embeddings: TensorTable, neighbours: int, seed: int) -> TensorTable:
     """Find the documents that are most like each document, nearest first."""
-    rows = neighbourhood.find_neighbours(document_embeddings["vectors"], params.neighbours, seed)
-    return TensorTable(document_embeddings.ids, {"rows": rows}, document_embeddings.fingerprint)
+    rows = neighbourhood.find_neighbours(document_embeddings["vectors"], neighbours, seed)
+    return TensorTable(document_embeddings.ids, {"rows": rows})
 
 
 def score_candidates(
@@ -84,9 +84,15 @@ def score_candidates(
     view_weights: dict[str, Any],
     document_neighbours: TensorTable,
     taxonomy: Taxonomy,
-    params: PseudoLabelParams,
+    views: Sequence[str],
+    hubness_prior: float,
+    top_k: int,
 ) -> pd.DataFrame:
     """Score every class for every document and keep the best candidates with their scores by view."""
+    keys = document_keys(documents["split"], documents["doc_id"])
+    document_embeddings.check_rows(keys, "document_embeddings")
+    document_neighbours.check_rows(keys, "document_neighbours")
+    class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
     weights = reliability.ViewWeights(**view_weights)
     lexical = LexicalView.from_frame(lexical_view, taxonomy) if len(lexical_view) else None
     neighbours = document_neighbours["rows"] if weights.neighbour_share else None
@@ -97,11 +103,11 @@ def score_candidates(
             None if neighbours is None else neighbourhood.average_neighbours(neighbours),
             weights.neighbour_share,
         ),
-        {view: class_embeddings[view] for view in params.views},
+        {view: class_embeddings[view] for view in views},
         lexical,
         taxonomy,
-        top_k=params.top_k,
-        hubness_prior=params.hubness_prior,
+        top_k=top_k,
+        hubness_prior=hubness_prior,
         lexical_weight=weights.lexical_weight,
     )
     return candidates_to_frame(candidates, documents, taxonomy)
@@ -111,28 +117,30 @@ def assign_silver_labels(
     candidate_scores: pd.DataFrame,
     document_neighbours: TensorTable,
     taxonomy: Taxonomy,
-    params: PseudoLabelParams,
+    selection: Selection,
+    gap: GapParams,
 ) -> pd.DataFrame:
     """Label each document with the paths of its best candidates, and say how far its neighbours agree."""
     labels = assign_labels(
         candidate_scores,
         taxonomy,
-        selection=params.selection,
-        rivals=params.gap.rivals,
-        gap_method=params.gap.method,
-        gap_value=params.gap.value,
+        selection=selection,
+        rivals=gap.rivals,
+        gap_method=gap.method,
+        gap_value=gap.value,
     )
+    document_neighbours.check_rows(document_keys(labels["split"], labels["doc_id"]), "document_neighbours")
     neighbours = neighbourhood.average_neighbours(document_neighbours["rows"])
     labels["agreement"] = measure_agreement(taxonomy.to_matrix(labels["class_ids"]), neighbours)
     logger.info("%d of %d silver labels are kept", labels["kept"].sum(), len(labels))
     return labels
 
 
-def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, params: PseudoLabelParams) -> pd.DataFrame:
+def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, starved: StarvedParams) -> pd.DataFrame:
     """List the classes with too few silver documents."""
-    starved = starvation.find_starved_classes(silver_labels, taxonomy, params.starved.unit, params.starved.threshold)
-    logger.info("%d of %d classes are starved", len(starved), len(taxonomy))
-    return starved
+    found = starvation.find_starved_classes(silver_labels, taxonomy, starved.unit, starved.threshold)
+    logger.info("%d of %d classes are starved", len(found), len(taxonomy))
+    return found
 
 
 def summarise_classes(silver_labels: pd.DataFrame, starved_classes: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.evaluation import diagnostics
-from hmltc_kedro.pipelines.report.params import ReportParams
 from hmltc_kedro.report import RunEntries, build_page, figures
 from hmltc_kedro.studies import gcn, style
 from hmltc_kedro.taxonomy import Taxonomy
@@ -19,21 +19,21 @@ def draw_taxonomy_map(label_statistics: pd.DataFrame, taxonomy: Taxonomy) -> go.
     return figures.draw_taxonomy_map(label_statistics, taxonomy)
 
 
-def measure_gcn_study(class_embeddings: TensorTable, taxonomy: Taxonomy, params: ReportParams) -> pd.DataFrame:
+def measure_gcn_study(class_embeddings: TensorTable, taxonomy: Taxonomy, map_root: str | None) -> pd.DataFrame:
     """Compare the classes of each level before and after graph convolution (paper: section 5.2)."""
     from hmltc_kedro.modeling.gcn import smooth_embeddings
 
     before = np.asarray(class_embeddings["text"])
-    root = gcn.find_map_root(taxonomy, params.gcn_map_root)
+    root = gcn.find_map_root(taxonomy, map_root)
     return gcn.measure_levels(before, smooth_embeddings(before, taxonomy), taxonomy, root)
 
 
-def draw_gcn_map(class_embeddings: TensorTable, taxonomy: Taxonomy, params: ReportParams, seed: int) -> go.Figure:
+def draw_gcn_map(class_embeddings: TensorTable, taxonomy: Taxonomy, map_root: str | None, seed: int) -> go.Figure:
     """Map a sub-hierarchy before and after graph convolution."""
     from hmltc_kedro.modeling.gcn import smooth_embeddings
 
     before = np.asarray(class_embeddings["text"])
-    root = gcn.find_map_root(taxonomy, params.gcn_map_root)
+    root = gcn.find_map_root(taxonomy, map_root)
     layout = gcn.lay_out_map(before, smooth_embeddings(before, taxonomy), taxonomy, root, seed)
     return figures.draw_gcn_map(layout, taxonomy)
 
@@ -50,16 +50,12 @@ def diagnose_documents(
     class_probabilities: TensorTable,
     candidate_scores: pd.DataFrame,
     silver_labels: pd.DataFrame,
-    documents: pd.DataFrame,
-    test_documents: pd.DataFrame,
     taxonomy: Taxonomy,
 ) -> pd.DataFrame:
     """Say of each test document, without gold labels, how far its prediction is to be trusted; doubtful ones first."""
-    known = diagnostics.find_known(documents, test_documents)
-    candidates, silver = (
-        labelled[(labelled["split"] == "test") & labelled["doc_id"].isin(known)]
-        for labelled in (candidate_scores, silver_labels)
-    )
+    class_probabilities.check_rows(list(predictions["doc_id"]), "class_probabilities")
+    class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
+    candidates, silver = (select_split(labelled, "test") for labelled in (candidate_scores, silver_labels))
     probabilities = class_probabilities["probabilities"]
     return diagnostics.diagnose_documents(predictions, probabilities, candidates, silver, taxonomy)
 
@@ -68,7 +64,7 @@ def diagnose_classes(
     predictions: pd.DataFrame, silver_labels: pd.DataFrame, document_diagnostics: pd.DataFrame, taxonomy: Taxonomy
 ) -> pd.DataFrame:
     """Compare what silver labels and classifier give each class, and find which class takes documents from which."""
-    silver = diagnostics.keep_compared(silver_labels, document_diagnostics)
+    silver = select_split(silver_labels, "test")
     return diagnostics.diagnose_classes(predictions, silver, document_diagnostics, taxonomy)
 
 
@@ -76,10 +72,10 @@ def diagnose_run(
     predictions: pd.DataFrame, silver_labels: pd.DataFrame, document_diagnostics: pd.DataFrame, taxonomy: Taxonomy
 ) -> dict[str, Any]:
     """Put the diagnostics of the documents together into a few numbers on the run."""
-    silver = diagnostics.keep_compared(silver_labels, document_diagnostics)
+    silver = select_split(silver_labels, "test")
     return diagnostics.diagnose_run(document_diagnostics, predictions, silver, taxonomy)
 
 
-def write_report(params: ReportParams, **entries: Any) -> str:
+def write_report(title: str, **entries: Any) -> str:
     """Show the run on one HTML page; `entries` are those that `report.RunEntries` names."""
-    return build_page(RunEntries(**entries), params.title)
+    return build_page(RunEntries(**entries), title)

@@ -20,13 +20,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.measure_gcn_study,
-                inputs=["class_embeddings", "taxonomy", "params:report"],
+                inputs=["class_embeddings", "taxonomy", "params:report.gcn_map_root"],
                 outputs="gcn_study",
                 name="measure_gcn_study",
             ),
             Node(
                 nodes.draw_gcn_map,
-                inputs=["class_embeddings", "taxonomy", "params:report", "params:seed"],
+                inputs=["class_embeddings", "taxonomy", "params:report.gcn_map_root", "params:seed"],
                 outputs="gcn_map",
                 name="draw_gcn_map",
             ),
@@ -43,8 +43,6 @@ def create_pipeline() -> Pipeline:
                     "class_probabilities",
                     "candidate_scores",
                     "silver_labels",
-                    "documents",
-                    "test_documents",
                     "taxonomy",
                 ],
                 outputs="document_diagnostics",
@@ -64,7 +62,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.write_report,
-                inputs={"params": "params:report", **{field.name: field.name for field in fields(RunEntries)}},
+                inputs={"title": "params:report.title", **{field.name: field.name for field in fields(RunEntries)}},
                 outputs="report",
                 name="write_report",
             ),

@@ -6,7 +6,7 @@ from hmltc_kedro.pipelines.train import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """`training_examples` to `classifier`; `documents` are for self-training."""
+    """`training_examples` to `trained_classifier`, and with the settings of decoding to `classifier`."""
     return Pipeline(
         [
             Node(
@@ -20,11 +20,16 @@ def create_pipeline() -> Pipeline:
                     "taxonomy",
                     "encoder",
                     "params:train",
-                    "params:infer",
                     "params:seed",
                 ],
-                outputs=["classifier", "training_history"],
+                outputs=["trained_classifier", "training_history", "null_probabilities"],
                 name="train_classifier",
+            ),
+            Node(
+                nodes.package_classifier,
+                inputs=["trained_classifier", "params:infer.decoding"],
+                outputs="classifier",
+                name="package_classifier",
             ),
         ],
         tags="train",

@@ -1,0 +1,43 @@
+"""Documents in bulk, and their labels, as a catalog entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from hmltc_kedro.labelling.folder import BulkFolder
+
+
+class BulkDataset(AbstractDataset[None, BulkFolder]):
+    """A resource: `load()` gives the folder of bulk documents and the folder of their labels.
+
+    Args:
+        source: folder of the documents.
+        target: folder of the labels.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(self, *, source: str, target: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the folders."""
+        self._folder = BulkFolder(Path(source), Path(target))
+        self.metadata = metadata
+
+    def load(self) -> BulkFolder:
+        """Return the folders."""
+        return self._folder
+
+    def save(self, data: None) -> None:
+        """Refuse: labels are written one file at a time."""
+        raise DatasetError(f"{self._folder.target}: written by the stage `label`, file by file")
+
+    def identify(self) -> dict[str, Any]:
+        """Say where the documents come from."""
+        return {"source": str(self._folder.source)}
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"source": str(self._folder.source), "target": str(self._folder.target)}
