@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from hmltc_kedro.digests import file_digest
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import file_digest
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
