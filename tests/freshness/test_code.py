@@ -10,7 +10,7 @@ import pytest
 
 from hmltc_kedro.datasets import ClassifierDataset, ParquetDataset, RawTableDataset
 from hmltc_kedro.freshness import code
-from hmltc_kedro.freshness.code import explain_code, identify_code, stamp_code
+from hmltc_kedro.freshness.code import explain_code, identify_code
 from hmltc_kedro.pipeline_registry import register_pipelines
 from hmltc_kedro.report import page
 
@@ -231,14 +231,6 @@ def test_reading_and_writing_of_entries_counts() -> None:
     saved = identify_code(function, (ClassifierDataset, "save"))
     assert "hmltc_kedro.modeling.classifier:HierarchicalClassifier._write_card" in saved
     assert "hmltc_kedro.decoding:beam_search" not in saved
-
-
-def test_stamp_is_that_of_function_methods_and_sources(identify: Identify, tmp_path: Path) -> None:
-    functions = [NODES[name].func for name in ("write_submission", "decode_predictions")]
-    stamps = {stamp_code(function) for function in functions}
-    stamps |= {stamp_code(functions[0], (ParquetDataset, "save")), stamp_code(functools.partial(functions[0], 1))}
-    assert len(stamps) == 4
-    assert stamp_code(functions[0]) in stamps
 
 
 @pytest.mark.parametrize("name", NODES)

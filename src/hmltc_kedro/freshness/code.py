@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hmltc_kedro.freshness.digests import take_stamp
-
 PLAIN_DECORATORS = {"cache", "cached_property", "classmethod", "contextmanager", "property", "staticmethod"} | {
     "only_if_made",  # of datasets.previews
 }
@@ -51,17 +49,6 @@ def identify_code(function: Callable[..., Any], *methods: tuple[type, str]) -> d
     return {**dict(sorted(code.items())), **bound}
 
 
-def stamp_code(function: Callable[..., Any], *methods: tuple[type, str]) -> str:
-    """Return a digest that is the same only if `identify_code` returns the same, without reading any source.
-
-    It is made of names, and of sizes and times of all files of the function's package.
-    """
-    function, bound = _unwrap(function)
-    names = [f"{owner.__module__}:{owner.__qualname__}.{name}" for owner, name in methods]
-    files = _stamp_files(function.__module__.partition(".")[0])
-    return _hash("\n".join([files, function.__module__, function.__qualname__, *names, *bound.values()]))
-
-
 def explain_code(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Return the names of what differs; code that only moved to another module does not."""
     gone = {(key.rpartition(":")[2], digest) for key, digest in old.items() if new.get(key) != digest}
@@ -88,13 +75,6 @@ def _hash(text: str) -> str:
 
 
 # ---------------------------------------------------------------------- source files
-
-
-@functools.cache
-def _stamp_files(package: str) -> str:
-    root = _find_source(package)
-    files = [] if root is None else [root] if root.is_file() else sorted(root.rglob("*"))
-    return "\n".join(f"{file}{take_stamp(file)}" for file in files if file.suffix != ".pyc" and file.is_file())
 
 
 def _find_source(package: str) -> Path | None:

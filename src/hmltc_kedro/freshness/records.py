@@ -61,13 +61,11 @@ class Record:
     Attributes:
         making: from what.
         content: what came out.
-        sources: stamp of the code, see `code.stamp_code`.
         seen: digests of files with their stamps, so that the next process need not read them.
     """
 
     making: Making
     content: Content
-    sources: str = ""
     seen: Seen = field(default_factory=dict)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from hmltc_kedro.freshness.code import identify_code, stamp_code
+from hmltc_kedro.freshness.code import identify_code
 from hmltc_kedro.freshness.digests import Stamp, content_digest, remember, take_stamp, trace_digests
 from hmltc_kedro.freshness.records import (
     Content,
@@ -27,35 +27,11 @@ from hmltc_kedro.freshness.rows import describe_file
 logger = logging.getLogger(__name__)
 
 
-class Node(Protocol):
-    """What is asked of a node; Kedro's have it."""
+Node = Any
+"""One of Kedro's, which this package does not import; `name`, `func`, `inputs`, `outputs` and `tags` are read."""
 
-    @property
-    def name(self) -> str:
-        """A name of its own."""
-
-    @property
-    def func(self) -> Callable[..., Any]:
-        """What it calls."""
-
-    @property
-    def inputs(self) -> list[str]:
-        """Entries that it reads."""
-
-    @property
-    def outputs(self) -> list[str]:
-        """Entries that it writes."""
-
-    @property
-    def tags(self) -> set[str]:
-        """Its stage."""
-
-
-class Catalog(Protocol):
-    """What is asked of a catalog; Kedro's has it."""
-
-    def get(self, key: str) -> Any:
-        """Return a dataset; None if there is none of that name."""
+Catalog = Any
+"""Kedro's; datasets are taken from it with `get`."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +85,7 @@ class Tracker:
         self.nodes = list(nodes)
         self._catalog = catalog
         self._made = {entry for node in self.nodes for entry in node.outputs}
-        self._code: dict[str, tuple[dict[str, str], str]] = {}
+        self._code: dict[str, dict[str, str]] = {}
         self._records: dict[Path, tuple[Stamp, Record | None]] = {}
 
     # ------------------------------------------------------------------ entries
@@ -156,27 +132,18 @@ class Tracker:
 
     # ------------------------------------------------------------------ what nodes make entries from
 
-    def find_code(self, node: Node) -> tuple[dict[str, str], str]:
-        """Return the identity of a node's code and its stamp; a record with this stamp knows the identity.
-
-        The code that reads the node's inputs and writes its outputs belongs to it.
-        """
+    def find_code(self, node: Node) -> dict[str, str]:
+        """Return the identity of a node's code, with that which reads its inputs and writes its outputs."""
         if node.name not in self._code:
+            names = [(name, "load") for name in node.inputs] + [(name, "save") for name in node.outputs]
+            used = [(name, method) for name, method in names if self.find_path(name) is not None]
             try:
-                self._code[node.name] = self._identify(node)
+                methods = [(type(self._catalog.get(name)), method) for name, method in used]
+                self._code[node.name] = identify_code(node.func, *methods)
             except Exception as error:
                 logger.warning("%s: its code cannot be read (%s)", node.name, error)
-                self._code[node.name] = {":code that cannot be read": str(time.time_ns())}, ""  # like no other
+                self._code[node.name] = {":code that cannot be read": str(time.time_ns())}  # like no other
         return self._code[node.name]
-
-    def _identify(self, node: Node) -> tuple[dict[str, str], str]:
-        names = [(name, "load") for name in node.inputs] + [(name, "save") for name in node.outputs]
-        used = [(name, method) for name, method in names if self.find_path(name) is not None]
-        methods = [(type(self._catalog.get(name)), method) for name, method in used]
-        stamp = stamp_code(node.func, *methods)
-        records = [self._read(path) for path in self._find_records(node).values()]
-        known = [record.making.code for record in records if record is not None and record.sources == stamp]
-        return known[0] if known else identify_code(node.func, *methods), stamp
 
     def find_inputs(self, node: Node, with_rows: bool = False) -> dict[str, Content]:
         """Return what the entries hold that a node reads; resources and parameters are none of them.
@@ -213,12 +180,11 @@ class Tracker:
             return
         target.unlink(missing_ok=True)  # it is about what was there before
         with trace_digests() as seen:
-            code, sources = self.find_code(node)
-            making = Making(dict(inputs), self.find_settings(node), code)
+            making = Making(dict(inputs), self.find_settings(node), self.find_code(node))
             for name in inputs:
                 self._look_at(name)
             content = self.describe(entry) if entry is not None else Content("")
-        write_record(Record(making, content, sources, seen), target)
+        write_record(Record(making, content, seen), target)
 
     def _find_records(self, node: Node) -> dict[str | None, Path]:
         """Return where the records of a node's outputs lie that are in files.
@@ -272,7 +238,7 @@ class Tracker:
     def _judge(self, node: Node) -> dict[str | None, tuple[bool, list[str]]]:
         """Return of each of a node's records whether its entry is there, and what has changed since it was made."""
         judged: dict[str | None, tuple[bool, list[str]]] = {}
-        making = Making(self.find_inputs(node), self.find_settings(node), self.find_code(node)[0])
+        making = Making(self.find_inputs(node), self.find_settings(node), self.find_code(node))
         for entry, target in self._find_records(node).items():
             path, record = self.find_path(entry) if entry is not None else None, self._read(target)
             digest = _take_digest(path) if path is not None else ""
