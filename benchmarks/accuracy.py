@@ -44,9 +44,9 @@ from pydantic import BaseModel, ValidationError
 from hmltc_kedro.arrays import DoubleArray
 from hmltc_kedro.config import ProjectConfigLoader, expand_variants
 from hmltc_kedro.corpus import raw_files
-from hmltc_kedro.digests import file_digest
 from hmltc_kedro.evaluation import intervals, metrics
-from hmltc_kedro.pipeline_registry import STAGES
+from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
 

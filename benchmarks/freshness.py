@@ -33,9 +33,10 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.datasets import LLMDataset
-from hmltc_kedro.freshness import Tracker, count_states
+from hmltc_kedro.freshness.tracker import Tracker, count_states
 from hmltc_kedro.hooks import FreshnessHooks
-from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
+from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

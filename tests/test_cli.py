@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
+from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from kedro_project import REPOSITORY, Finished, Project
 

@@ -4,14 +4,17 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hmltc_kedro.tensors import TensorTable, write_tensors
 
-from hmltc_kedro import digests
-from hmltc_kedro.corpus.tensors import TensorTable, write_tensors
-from hmltc_kedro.digests import content_digest, file_digest, remember, take_stamp, trace_digests
+from hmltc_kedro.freshness import digests
+from hmltc_kedro.freshness.digests import content_digest, file_digest, remember, take_stamp, trace_digests
 
 
 def test_file_is_read_again_only_when_its_stamp_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +57,24 @@ def test_tensors_count_by_content(tmp_path: Path) -> None:
     assert content_digest(tmp_path / "d.safetensors") == hashlib.sha256(b"no tensors at all").hexdigest()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"abc", (9 * 10**18).to_bytes(8, "little") + b"{}", (99_999_999).to_bytes(8, "little") + b"{}"),
+        *((3).to_bytes(8, "little") + b"{]}", (2).to_bytes(8, "little") + b"\xff\xff"),
+        (100_000).to_bytes(8, "little") + b"[" * 100_000,
+    ],
+    ids=["empty", "short", "nine_exabytes", "longer_than_the_file", "no_json", "no_text", "deep"],
+)
+def test_damaged_header_counts_by_its_bytes(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    tracemalloc.start()
+    assert content_digest(path) == hashlib.sha256(content).hexdigest()
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
 def test_directory_counts_by_names_and_contents(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name / "inner").mkdir(parents=True)
@@ -76,3 +97,13 @@ def test_digests_are_traced_and_remembered(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(digests, "_hash_bytes", lambda path: "read")
     remember(seen)
     assert file_digest(path) == digest
+
+
+def test_digests_are_cheap_to_import() -> None:
+    script = """
+import sys
+import hmltc_kedro.freshness.digests
+sys.exit(", ".join(sorted({"numpy", "pandas", "pyarrow", "kedro", "pydantic"} & set(sys.modules))) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

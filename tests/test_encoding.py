@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro.digests import file_digest
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text import encoder as encoder_module
 from hmltc_kedro.text import models
 from hmltc_kedro.text.encoder import TextEncoder

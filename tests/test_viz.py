@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from browser import BROWSER, open_page
-from hmltc_kedro.pipeline_registry import SHARED, STAGES
+from hmltc_kedro.pipeline_registry import SHARED
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from kedro_project import ENVIRONMENT, Finished, Project
 

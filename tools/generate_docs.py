@@ -27,8 +27,7 @@ from pydantic import BaseModel
 
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.pipeline_registry import STAGES
-from hmltc_kedro.pipelines import ablation
+from hmltc_kedro.pipelines import STAGES, ablation
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 

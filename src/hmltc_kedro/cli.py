@@ -19,15 +19,14 @@ from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 from kedro.validation import ParameterValidationError
 from pluggy import PluginManager
 
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness import State, Tracker, count_states
 from hmltc_kedro.freshness.table import draw_table, shorten, summarise_states
+from hmltc_kedro.freshness.tracker import State, Tracker, count_states
 from hmltc_kedro.hooks import check_parameters
 
 NOT_FRESH = 3
@@ -123,8 +122,7 @@ def prepare_amazon531(project: ProjectMetadata, folder: Path) -> None:
 class RefreshRunner(SequentialRunner):
     """Runs each node that is not fresh when its turn comes, by what lies on the disk at that moment.
 
-    So a node is left alone where what it reads was made again and came out as it was. Nodes whose outputs stay in
-    memory run when one that needs them does.
+    So a node is left alone where what it reads was made again and came out as it was.
 
     Attributes:
         ran: why each node ran, in their order.
@@ -153,21 +151,10 @@ class RefreshRunner(SequentialRunner):
         """Go through the nodes in their order."""
         tracker = Tracker(pipeline.nodes, catalog)
         uncertain = {state.node for state in tracker.find_states() if state.state != "fresh"}
-        makers = {entry: node for node in pipeline.nodes for entry in node.outputs}
-
-        def execute(node: Node, reasons: list[str]) -> None:
-            for name in node.inputs:
-                if name in makers and tracker.find_path(name) is None and not catalog.exists(name):
-                    execute(makers[name], [f"`{node.name}` needs `{name}`"])
-            self.ran[node.name] = reasons
-            Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
-
         for node in pipeline.nodes:
-            if tracker.is_passing(node):
-                continue
-            reasons = tracker.explain(node)
-            if reasons:
-                execute(node, reasons)
+            if reasons := tracker.explain(node):
+                self.ran[node.name] = reasons
+                Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
             else:
                 (self.unchanged if node.name in uncertain else self.fresh).append(node.name)
 

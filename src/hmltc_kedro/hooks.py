@@ -18,8 +18,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness import Tracker
 from hmltc_kedro.freshness.records import Content
+from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.llm.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -127,8 +127,14 @@ class FreshnessHooks:
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Note what the node's inputs hold before it reads the first: what changes later counts as a change."""
-        if self._tracker is not None and node.name not in self._inputs:
-            self._inputs.setdefault(node.name, self._tracker.find_inputs(node, with_rows=True))
+        if self._tracker is None or node.name in self._inputs:
+            return
+        try:
+            inputs = self._tracker.find_inputs(node, with_rows=True)
+        except Exception as error:  # the record will know of no inputs, so that what is made of them counts as stale
+            logger.warning("%s: no record of what it reads (%s)", node.name, error)
+            inputs = {}
+        self._inputs.setdefault(node.name, inputs)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -145,7 +151,7 @@ class FreshnessHooks:
         try:
             if self._tracker is not None:
                 self._tracker.write(node, entry, self._inputs.get(node.name, {}))
-        except OSError as error:  # the entry is written, and without a record it counts as stale
+        except Exception as error:  # the entry is written, and without a record it counts as stale
             logger.warning("%s: no record of how it was made (%s)", entry or node.name, error)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from generate_docs import MARKED, main, make_anchor, render_pages
-from hmltc_kedro.pipeline_registry import STAGES
+from hmltc_kedro.pipelines import STAGES
 from kedro_project import REPOSITORY
 
 DOCS = REPOSITORY / "docs"

@@ -10,8 +10,9 @@ import pytest
 
 from hmltc_kedro.datasets import ClassifierDataset, ParquetDataset, RawTableDataset
 from hmltc_kedro.freshness import code
-from hmltc_kedro.freshness.code import explain_code, identify_code, stamp_code
+from hmltc_kedro.freshness.code import explain_code, identify_code
 from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.report import page
 
 NODES = {node.name: node for node in register_pipelines()["__default__"].nodes}
 
@@ -160,6 +161,32 @@ def test_file_that_is_no_python_is_passed_over(identify: Identify) -> None:
     assert "shop.lazy:round_up" not in identify("lazy", "def round_up(price):", "def round_up(price:")
 
 
+@pytest.mark.parametrize(
+    ("mention", "files"),
+    [
+        ('"texts"', {"sale.txt", "rent.txt", "footer.html"}),
+        ('"texts", "sale"', {"sale.txt", "footer.html"}),
+        ('"texts", "rent.txt"', {"rent.txt"}),
+        ('"sale"', set()),
+    ],
+)
+def test_data_beside_a_module_counts_where_it_is_mentioned(
+    identify: Identify, tmp_path: Path, mention: str, files: set[str]
+) -> None:
+    folder = tmp_path / "shop" / "texts"
+    folder.mkdir(parents=True)
+    contents = {"sale.txt": "see footer.html", "rent.txt": "", "footer.html": ""}
+    for name, content in contents.items():
+        (folder / name).write_text(content, "utf-8")
+    change = ("prices", "max(price * discount, LOWEST)", f"max(price * discount, LOWEST, {mention})")
+    before = identify(*change)
+    assert {name for name in contents if f"shop.prices:{name}" in before} == files
+    for name in contents:
+        (folder / name).write_text(contents[name] + " and more", "utf-8")
+        assert explain_code(before, identify(*change)) == ([name] if name in files else [])
+        (folder / name).write_text(contents[name], "utf-8")
+
+
 def test_bound_arguments_count() -> None:
     function = NODES["write_submission"].func
     plain, bound = identify_code(function), identify_code(functools.partial(function, limit=3))
@@ -188,6 +215,14 @@ def test_prompt_file_counts_where_it_is_asked() -> None:
     }
 
 
+def test_templates_and_scripts_of_the_report_count_for_it_alone() -> None:
+    """`macros.html` is mentioned in no code, but in `page.html`."""
+    found = {name: {key.partition(":")[2] for key in reach(name) if key.startswith("report.")} for name in NODES}
+    templates = {path.name for path in Path(page.__file__).with_name("templates").iterdir()}
+    assert {"page.html", "macros.html", "script.js", "style.css"} <= templates <= found["write_report"]
+    assert not any(templates & names for node, names in found.items() if node != "write_report")
+
+
 def test_reading_and_writing_of_entries_counts() -> None:
     function = NODES["write_submission"].func
     read = identify_code(function, (RawTableDataset, "load"), (ParquetDataset, "save"))
@@ -196,14 +231,6 @@ def test_reading_and_writing_of_entries_counts() -> None:
     saved = identify_code(function, (ClassifierDataset, "save"))
     assert "hmltc_kedro.modeling.classifier:HierarchicalClassifier._write_card" in saved
     assert "hmltc_kedro.decoding:beam_search" not in saved
-
-
-def test_stamp_is_that_of_function_methods_and_sources(identify: Identify, tmp_path: Path) -> None:
-    functions = [NODES[name].func for name in ("write_submission", "decode_predictions")]
-    stamps = {stamp_code(function) for function in functions}
-    stamps |= {stamp_code(functions[0], (ParquetDataset, "save")), stamp_code(functools.partial(functions[0], 1))}
-    assert len(stamps) == 4
-    assert stamp_code(functions[0]) in stamps
 
 
 @pytest.mark.parametrize("name", NODES)

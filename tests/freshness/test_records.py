@@ -35,11 +35,11 @@ def test_record_comes_back_from_its_file(tmp_path: Path) -> None:
     path = find_record(tmp_path / "a.parquet")
     assert path == tmp_path / ".a.parquet.made.json"
     seen = {("bytes", tmp_path.resolve() / "raw" / "b.txt"): ((1, 2, 3), "digest")}
-    record = Record("label", MAKING, Content("9", "2 x 3", KEYWORDS), "stamp", seen)
+    record = Record(MAKING, Content("9", "2 x 3", KEYWORDS), seen)
     write_record(record, path)
     again = read_record(path)
     assert again is not None
-    assert (again.node, again.sources, again.seen) == ("label", "stamp", seen)
+    assert again.seen == seen
     assert (again.content.digest, again.content.shape) == ("9", "2 x 3")
     assert explain(again.making) == []
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -50,7 +50,7 @@ def test_record_moves_with_its_project(tmp_path: Path) -> None:
     path = find_record(tmp_path / "old" / "data" / "a.parquet")
     stamp = (1, 2, 3)
     seen = {("bytes", tmp_path.resolve() / "old" / "raw.txt"): (stamp, "digest")}
-    write_record(Record("label", MAKING, Content("9"), "", seen), path)
+    write_record(Record(MAKING, Content("9"), seen), path)
     (tmp_path / "old").rename(tmp_path / "new")
     again = read_record(tmp_path / "new" / "data" / path.name)
     assert again is not None

@@ -17,7 +17,7 @@ from kedro.runner import SequentialRunner, ThreadRunner
 from hmltc_kedro.cli import RefreshRunner
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.datasets import LLMDataset, ParquetDataset, RawTableDataset
-from hmltc_kedro.freshness import State, Tracker
+from hmltc_kedro.freshness.tracker import State, Tracker
 from hmltc_kedro.hooks import FreshnessHooks
 from hmltc_kedro.llm import ChatClient
 
@@ -59,10 +59,11 @@ PIPELINE = Pipeline(
     ]
 )
 ALL = ["check", "count_letters", "describe", "join", "read_words"]
+MADE = ("words", "letters", "described", "joined", "left_over")
 
 
 class Chain:
-    """The pipeline in a folder; `described` stays in memory."""
+    """The pipeline in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -84,7 +85,7 @@ class Chain:
             ),
             "params:limit": MemoryDataset(self.limit),
         }
-        for name in ("words", "letters", "joined", "left_over"):
+        for name in MADE:
             parts[name] = ParquetDataset(filepath=str(self.path(name)))
         return DataCatalog(parts)
 
@@ -122,7 +123,7 @@ def test_before_the_first_run_everything_is_missing(tmp_path: Path) -> None:
     chain = Chain(tmp_path)
     missing = {name: state for name, (state, *_) in chain.stale().items()}
     assert missing == {
-        **dict.fromkeys(("words", "letters", "joined", "left_over"), "missing"),
+        **dict.fromkeys(MADE, "missing"),
         "(check)": "stale",
     }
     assert chain.run(RefreshRunner()) == ALL
@@ -135,7 +136,7 @@ def test_runners_leave_the_same_records(tmp_path: Path, runner: Callable[[], Any
     chain.run(runner())
     assert chain.stale() == {}
     assert {path.name for path in tmp_path.glob(".*")} == {
-        *(f".{name}.parquet.made.json" for name in ("words", "letters", "joined", "left_over")),
+        *(f".{name}.parquet.made.json" for name in MADE),
         ".check.made.json",
     }
 
@@ -161,7 +162,7 @@ def test_changed_file_makes_stale_what_depends_on_it(chain: Chain) -> None:
     below = ("stale", "depends on `words`")
     assert chain.stale() == {
         **{"words": words, "(check)": below},
-        **dict.fromkeys(("letters", "joined", "left_over"), below),
+        **dict.fromkeys(("letters", "described", "joined", "left_over"), below),
     }
     assert chain.run(RefreshRunner()) == ALL
     assert chain.stale() == {}
@@ -170,32 +171,49 @@ def test_changed_file_makes_stale_what_depends_on_it(chain: Chain) -> None:
 def test_refresh_ends_where_the_content_is_the_same(chain: Chain) -> None:
     chain.raw.write_text("a: kettle\nb:bed\n\nc:rake\n", "utf-8")  # reads the same
     runner = RefreshRunner()
-    assert len(chain.stale()) == 5
+    assert len(chain.stale()) == 6
     assert chain.run(runner) == ["read_words"]
     assert (runner.ran, runner.fresh) == ({"read_words": ["`raw_words` changed: 3 lines -> 4 lines"]}, [])
-    assert sorted(runner.unchanged) == ["check", "count_letters", "join"]
+    assert sorted(runner.unchanged) == ["check", "count_letters", "describe", "join"]
     assert chain.stale() == {}
 
 
-def test_refresh_takes_what_is_in_memory_from_its_maker(chain: Chain) -> None:
+def test_changed_parameter_is_told_with_both_values(chain: Chain) -> None:
     chain.limit = 3
     assert chain.stale() == {
         "letters": ("stale", "limit 5 -> 3"),
         **dict.fromkeys(("joined", "left_over"), ("stale", "depends on `letters`")),
     }
-    runner = RefreshRunner()
-    assert chain.run(runner) == ["count_letters", "describe", "join"]
-    assert runner.ran["describe"] == ["`join` needs `described`"]
+    assert chain.run(RefreshRunner()) == ["count_letters", "join"]
     assert chain.stale() == {}
 
 
-def test_what_is_in_memory_stands_for_what_it_is_made_from(chain: Chain) -> None:
+def test_what_lies_in_no_local_file_is_never_fresh_nor_what_is_made_of_it(chain: Chain) -> None:
+    def find_catalog() -> DataCatalog:
+        catalog = Chain.catalog(chain)
+        catalog["described"] = MemoryDataset()
+        return catalog
+
+    chain.catalog = find_catalog  # type: ignore[method-assign]
+    reasons = ("stale", "`described` lies in no local file")
+    chain.run()
+    assert chain.stale() == dict.fromkeys(("joined", "left_over"), reasons)
+    runner = RefreshRunner()
+    assert chain.run(runner) == ["describe", "join"]
+    assert runner.ran == dict.fromkeys(("describe", "join"), ["`described` lies in no local file"])
+    assert chain.stale() == dict.fromkeys(("joined", "left_over"), reasons)
+
+
+def test_changed_resource_is_told(chain: Chain) -> None:
     chain.client = "recorded"
-    expected = ("stale", "`described` changed")
-    assert chain.stale() == dict.fromkeys(("joined", "left_over"), expected)
+    assert chain.stale() == {
+        "described": ("stale", "llm.client template -> recorded", "llm.answers is new: null"),
+        **dict.fromkeys(("joined", "left_over"), ("stale", "depends on `described`")),
+    }
     assert chain.run(RefreshRunner()) == ["describe", "join"]
+    assert chain.stale() == {}
     (chain.folder / "answers.jsonl").write_text("", "utf-8")
-    assert chain.stale() == dict.fromkeys(("joined", "left_over"), expected)
+    assert set(chain.stale()) == {"described", "joined", "left_over"}
 
 
 def test_identity_of_the_language_model_is_told_without_its_key(chain: Chain) -> None:
@@ -244,7 +262,7 @@ def test_entry_deleted_with_its_record_leaves_doubt(chain: Chain) -> None:
 def test_one_of_two_outputs_that_is_deleted_is_made_again(chain: Chain) -> None:
     chain.path("left_over").unlink()
     assert chain.stale() == {"left_over": ("missing",)}
-    assert chain.run(RefreshRunner()) == ["describe", "join"]
+    assert chain.run(RefreshRunner()) == ["join"]
     assert chain.stale() == {}
 
 
@@ -311,16 +329,17 @@ def test_input_changed_while_its_node_runs_is_noticed(chain: Chain, monkeypatch:
     assert chain.stale()["words"] == ("stale", "1 class removed (`raw_words`)")
 
 
+@pytest.mark.parametrize("error", [OSError("disk full"), TypeError("no JSON"), RecursionError("too deep")])
 def test_record_that_cannot_be_written_is_a_warning(
-    chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError("disk full")
+        raise error
 
     monkeypatch.setattr("hmltc_kedro.freshness.tracker.write_record", refuse)
     with caplog.at_level(logging.WARNING, "hmltc_kedro"):
         assert chain.run() == ALL
-    assert "letters: no record of how it was made (disk full)" in caplog.text
+    assert f"letters: no record of how it was made ({error})" in caplog.text
     assert chain.stale()["letters"] == ("stale", "no record of how it was made")
 
 
@@ -354,3 +373,90 @@ def test_part_of_the_chain_is_judged_by_what_lies_there(chain: Chain) -> None:
     chain.raw.write_text("a:kettle\n", "utf-8")
     assert chain.stale(part) == {}
     assert chain.run(RefreshRunner(), part) == []
+
+
+# ---------------------------------------------------------------------- what is damaged stops nothing
+
+
+def test_inputs_that_cannot_be_told_are_a_warning_and_leave_doubt(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "hmltc_kedro"):
+        patched.setattr(Tracker, "find_inputs", lambda *_, **__: {}["nothing"])
+        assert chain.run() == ALL
+    assert "count_letters: no record of what it reads ('nothing')" in caplog.text
+    assert chain.stale()["letters"] == ("stale", "`words` is a new input")
+    assert chain.run(RefreshRunner()) == ALL
+    assert chain.stale() == {}
+
+
+def test_code_that_cannot_be_read_is_a_warning_and_never_fresh(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> dict[str, str]:
+        raise RecursionError("too deep")
+
+    reasons = ("stale", "code of count_letters changed (code that cannot be read)")
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "hmltc_kedro"):
+        patched.setattr("hmltc_kedro.freshness.tracker.identify_code", refuse)
+        for path in chain.folder.glob(".*.made.json"):
+            path.unlink()
+        assert chain.run() == ALL
+        assert chain.stale()["letters"] == reasons
+    assert "count_letters: its code cannot be read (too deep)" in caplog.text
+    assert chain.stale()["letters"][0] == "stale"
+
+
+def test_file_that_cannot_be_read_counts_as_missing(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(f"not yours: {path.name}")
+
+    os.utime(chain.raw, ns=(1, 1))  # so that the digests are taken again
+    os.utime(chain.path("letters"), ns=(1, 1))
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "hmltc_kedro"):
+        patched.setattr("hmltc_kedro.freshness.digests._hash_bytes", refuse)
+        stale = chain.stale()
+        assert stale["words"] == ("stale", "`raw_words` is missing")
+        assert stale["letters"] == ("missing",)
+        assert chain.run(RefreshRunner()) == ALL
+    assert "words.txt cannot be read and counts as missing (not yours: words.txt)" in caplog.text
+    assert "letters" in chain.stale()
+    assert chain.run(RefreshRunner()) == ALL
+    assert chain.stale() == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"making": {', '"making": 3, "more": {'),
+        ('"settings": {', '"settings": [{"a": 1}], "more": {'),
+        ('"code": {', '"code": {"shop:f": 1, '),
+        ('"noun": "', '"noun": 3, "other": "'),
+        ('"keys": "<u8 ', '"keys": "<u8 AAAAAAAAAAA='),
+        ('"keys": "<u8 ', '"keys": "O '),
+        ('"seen": [[', '"seen": [["bytes"], ['),
+        ("{", "[" * 100_000),
+    ],
+)
+def test_damaged_record_counts_as_none(chain: Chain, old: str, new: str) -> None:
+    path = chain.folder / ".letters.parquet.made.json"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    assert chain.stale()["letters"] == ("stale", "no record of how it was made")
+    assert chain.run(RefreshRunner()) == ["count_letters"]
+    assert chain.stale() == {}
+
+
+def test_input_that_is_not_what_its_name_says_is_told_without_its_rows(
+    chain: Chain, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain.path("words").write_bytes(b"PAR1 and no more")
+    part = PIPELINE.only_nodes("count_letters")
+    with caplog.at_level(logging.WARNING, "hmltc_kedro"):
+        assert chain.stale(part)["letters"][0] == "stale"
+    assert "words.parquet: changes of its rows cannot be told" in caplog.text
+    assert chain.run(RefreshRunner()) == ["read_words"]
+    assert chain.stale() == {}

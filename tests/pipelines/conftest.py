@@ -14,7 +14,8 @@ from kedro.validation.parameter_validator import ParameterValidator
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.corpus.raw_files import RawTable, make_rows
 from hmltc_kedro.llm import TemplateClient
-from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
+from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
 from kedro_project import REPOSITORY

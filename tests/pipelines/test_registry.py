@@ -8,7 +8,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel
 
-from hmltc_kedro.pipeline_registry import STAGES, register_pipelines
+from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pipelines.base import StageParams
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from kedro_project import REPOSITORY

@@ -72,9 +72,7 @@ def _compare(found: Sequence[str], expected: Sequence[str], entry: str, kind: st
     if list(found) == list(expected):
         return
     different = [(a, b) for a, b in zip(found, expected, strict=False) if a != b]
-    shown = (
-        f"{different[0][0]!r} is where {different[0][1]!r} should be" if different else f"{len(expected)} are needed"
-    )
+    shown = "{!r} is where {!r} should be".format(*different[0]) if different else f"{len(expected)} are needed"
     raise InputError(
         f"entry `{entry}`: its {len(found)} {kind} are of something else ({shown}); run `kedro refresh`, which makes "
         "what is stale again"

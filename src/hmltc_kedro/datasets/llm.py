@@ -12,8 +12,8 @@ from kedro.io import AbstractDataset, DatasetError
 from pydantic import SecretStr, ValidationError
 
 from hmltc_kedro.datasets.previews import preview_settings
-from hmltc_kedro.digests import file_digest
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.llm import (
     ChatClient,
     OpenAIClient,

@@ -1,5 +1,4 @@
-"""Which entries are as they would be made now, and why the others are not: docs/freshness.md."""
+"""Which entries are as they would be made now, and why the others are not: docs/freshness.md.
 
-from hmltc_kedro.freshness.tracker import State, Tracker, count_states
-
-__all__ = ["State", "Tracker", "count_states"]
+It takes nothing in: `digests` is imported by modules that need no more than the digest of a file.
+"""

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hmltc_kedro.digests import Seen
+from pydantic import TypeAdapter
+
 from hmltc_kedro.freshness.code import explain_code
+from hmltc_kedro.freshness.digests import Seen
 from hmltc_kedro.freshness.rows import Rows, explain_rows
 
-FORMAT = 1
+FORMAT = 2
+"""Of the files; one of another is not read."""
+
 DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -45,9 +49,9 @@ class Making:
         code: digests of the code that the node reaches, by `module:name`.
     """
 
-    inputs: Mapping[str, Content]
-    settings: Mapping[str, Any]
-    code: Mapping[str, str]
+    inputs: dict[str, Content]
+    settings: dict[str, Any]
+    code: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,39 +59,29 @@ class Record:
     """How an entry was made.
 
     Attributes:
-        node: that made it.
         making: from what.
         content: what came out.
-        sources: stamp of the code, see `code.stamp_code`.
         seen: digests of files with their stamps, so that the next process need not read them.
     """
 
-    node: str
     making: Making
     content: Content
-    sources: str = ""
     seen: Seen = field(default_factory=dict)
+
+
+RECORD = TypeAdapter(Record)
 
 
 def find_record(path: Path, node: str = "") -> Path:
     """Return where the record of the entry at `path` lies, or of a node that writes nothing and reads `path`."""
-    return path.with_name(f".{node}.made.json" if node else f".{path.name}.made.json")
+    return path.with_name(f".{node or path.name}.made.json")
 
 
 def write_record(record: Record, path: Path) -> None:
     """Write a record, moved into place when complete."""
     folder = path.parent.resolve()
-    seen = [[kind, _relate(file, folder), *stamp, digest] for (kind, file), (stamp, digest) in record.seen.items()]
-    values = {
-        "format": FORMAT,
-        "node": record.node,
-        "content": _to_json(record.content),
-        "inputs": {name: _to_json(content) for name, content in record.making.inputs.items()},
-        "settings": dict(record.making.settings),
-        "code": dict(record.making.code),
-        "sources": record.sources,
-        "seen": seen,
-    }
+    seen = [(kind, _relate(file, folder), *known) for (kind, file), known in record.seen.items()]
+    values = {"format": FORMAT, **RECORD.dump_python(record, exclude={"seen"}), "seen": seen}
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         temporary.write_text(json.dumps(values, ensure_ascii=False), "utf-8")
@@ -100,17 +94,12 @@ def read_record(path: Path) -> Record | None:
     """Return a record; None where there is none that this version can read."""
     try:
         values = json.loads(path.read_text("utf-8"))
-        if values["format"] != FORMAT:
+        if values.pop("format") != FORMAT:
             return None
-        inputs = {name: _from_json(content) for name, content in values["inputs"].items()}
         folder = path.parent.resolve()
-        seen: Seen = {
-            (kind, Path(os.path.normpath(folder / file))): ((size, changed, moved), digest)
-            for kind, file, size, changed, moved, digest in values["seen"]
-        }
-        making = Making(inputs, values["settings"], values["code"])
-        return Record(values["node"], making, _from_json(values["content"]), values["sources"], seen)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        values["seen"] = {(kind, os.path.normpath(folder / file)): known for kind, file, *known in values["seen"]}
+        return RECORD.validate_python(values)
+    except Exception:  # however it was damaged: the entry is made again, and so is its record
         return None
 
 
@@ -122,25 +111,15 @@ def _relate(file: Path, folder: Path) -> str:
         return str(file)
 
 
-def _to_json(content: Content) -> dict[str, Any]:
-    return {"digest": content.digest, "shape": content.shape, "rows": content.rows.to_json() if content.rows else None}
-
-
-def _from_json(values: dict[str, Any]) -> Content:
-    rows = Rows.from_json(values["rows"]) if values["rows"] else None
-    return Content(values["digest"], values["shape"], rows)
-
-
 # ---------------------------------------------------------------------- differences
 
 
 def flatten(name: str, value: Any) -> dict[str, Any]:
     """Return a parameter's values by dotted name, as JSON gives them back: `train.fine_tuning.epochs`: 3."""
-    if hasattr(value, "model_dump"):
-        value = value.model_dump()
-    if isinstance(value, Mapping) and value:
+    value = json.loads(json.dumps(value, default=_simplify))
+    if isinstance(value, dict) and value:
         return {key: leaf for part, item in value.items() for key, leaf in flatten(f"{name}.{part}", item).items()}
-    return {name: json.loads(json.dumps(value, default=_simplify, sort_keys=True))}
+    return {name: value}
 
 
 def _simplify(value: Any) -> Any:
@@ -167,8 +146,7 @@ def explain_making(old: Making, new: Making, describe: Callable[[str], Content],
             words += _explain_input(name, before, describe(name) if content.digest else content)
     words += [f"`{name}` is no longer an input" for name in old.inputs if name not in new.inputs]
     words += explain_settings(old.settings, new.settings)
-    changed = explain_code(dict(old.code), dict(new.code))
-    if changed:
+    if changed := explain_code(old.code, new.code):
         helpers = [name for name in changed if name != function]
         shown = ", ".join(helpers[:3]) + (f" and {len(helpers) - 3} more" if len(helpers) > 3 else "")
         words.append(f"code of {function} changed" + (f" ({shown})" if helpers else ""))
@@ -176,16 +154,11 @@ def explain_making(old: Making, new: Making, describe: Callable[[str], Content],
 
 
 def _explain_input(name: str, old: Content, new: Content) -> list[str]:
-    if not new.digest:
-        return [f"`{name}` is missing"]
-    if not old.digest:
-        return [f"`{name}` was missing"]
+    if not old.digest or not new.digest:
+        return [f"`{name}` {'was' if new.digest else 'is'} missing"]
     words = explain_rows(old.rows, new.rows) if old.rows is not None and new.rows is not None else []
-    if words:
-        return [f"{text} (`{name}`)" for text in words]
-    if old.shape != new.shape:
-        return [f"`{name}` changed: {old.shape} -> {new.shape}"]
-    return [f"`{name}` changed"]
+    sizes = f": {old.shape} -> {new.shape}" if old.shape != new.shape else ""
+    return [f"{text} (`{name}`)" for text in words] or [f"`{name}` changed{sizes}"]
 
 
 def explain_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

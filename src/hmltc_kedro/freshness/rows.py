@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import csv
-import hashlib
-import zlib
-from collections import Counter
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from pydantic import PlainSerializer, PlainValidator
+
+from hmltc_kedro.freshness.digests import read_tensor_header
 
 MAX_ROWS = 10_000
 """Rows up to which a table is looked at row by row; of a larger one only their number is told."""
+
+MAX_FIELD = 2**31 - 1
+"""Characters of a CSV field; Python's own limit of 131,072 is less than documents may have."""
 
 KEYS = {
     ("split", "doc_id", "class_id"): "candidate",
@@ -28,38 +34,37 @@ KEYS = {
 """Columns that say what a row is about, and what that is."""
 
 
+def _read_array(text: str) -> npt.NDArray[Any]:
+    kind, _, content = text.partition(" ")
+    return np.frombuffer(base64.b64decode(content), kind)
+
+
+def _write_array(array: npt.NDArray[Any]) -> str:
+    return f"{array.dtype.str} {base64.b64encode(array.tobytes()).decode()}"
+
+
+Digests = Annotated[npt.NDArray[Any], PlainValidator(_read_array), PlainSerializer(_write_array)]
+"""One a row; in JSON their type and, in base 64, their bytes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Digests of a table of n rows and m columns.
+    """Digests of a table.
 
     Attributes:
         noun: what a row is about.
-        columns: names of the m columns that are compared.
-        keys: what a row is recognised by, shape (n,), unique.
-        cells: shape (n, m).
+        keys: what a row is recognised by, eight bytes each, unique.
+        columns: what is compared, by name, four bytes a cell.
     """
 
     noun: str
-    columns: tuple[str, ...]
-    keys: npt.NDArray[np.uint64]
-    cells: npt.NDArray[np.uint32]
+    keys: Digests
+    columns: dict[str, Digests]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values; arrays are little-endian bytes in base 64."""
-        arrays = {"keys": self.keys.astype("<u8"), "cells": self.cells.astype("<u4")}
-        return {
-            "noun": self.noun,
-            "columns": self.columns,
-            **{name: base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()},
-        }
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Rows:
-        """Read what `to_json` returned."""
-        columns = tuple(values["columns"])
-        keys = np.frombuffer(base64.b64decode(values["keys"]), dtype="<u8")
-        cells = np.frombuffer(base64.b64decode(values["cells"]), dtype="<u4")
-        return cls(values["noun"], columns, keys, cells.reshape(len(keys), len(columns)))
+    def __post_init__(self) -> None:
+        """Check that every column has a cell for each row."""
+        if any(cells.shape != self.keys.shape for cells in self.columns.values()):
+            raise ValueError("digests of rows that do not fit together")
 
 
 def count(number: int, noun: str) -> str:
@@ -70,20 +75,17 @@ def count(number: int, noun: str) -> str:
 
 def explain_rows(old: Rows, new: Rows) -> list[str]:
     """Return what differs: `keywords of 2 classes changed`, `100 documents added`; [] where nothing is seen."""
-    added = int((~np.isin(new.keys, old.keys)).sum())
-    removed = int((~np.isin(old.keys, new.keys)).sum())
-    words = [f"{count(n, new.noun)} {verb}" for n, verb in ((added, "added"), (removed, "removed")) if n]
+    _, before, after = np.intersect1d(old.keys, new.keys, assume_unique=True, return_indices=True)
+    numbers = {"added": len(new.keys) - len(after), "removed": len(old.keys) - len(before)}
+    words = [f"{count(number, new.noun)} {verb}" for verb, number in numbers.items() if number]
     words += [f"column {name} added" for name in new.columns if name not in old.columns]
     words += [f"column {name} removed" for name in old.columns if name not in new.columns]
-    _, before, after = np.intersect1d(old.keys, new.keys, assume_unique=True, return_indices=True)
     shared = [name for name in new.columns if name in old.columns]
-    changed = {
-        name: old.cells[before, old.columns.index(name)] != new.cells[after, new.columns.index(name)] for name in shared
-    }
-    names = [name for name, mask in changed.items() if mask.any()]
-    if names:
-        number = int(np.any([changed[name] for name in names], axis=0).sum())
-        subject = f"{' and '.join(names)} of " if len(names) <= 2 else ""
+    changed = {name: old.columns[name][before] != new.columns[name][after] for name in shared}
+    changed = {name: mask for name, mask in changed.items() if mask.any()}
+    if changed:
+        number = int(np.any([*changed.values()], axis=0).sum())
+        subject = f"{' and '.join(changed)} of " if len(changed) <= 2 else ""
         words.append(f"{subject}{count(number, new.noun)} changed")
     if not words and not np.array_equal(old.keys, new.keys):
         words.append(f"order of the {count(2, new.noun).partition(' ')[2]} changed")
@@ -92,110 +94,101 @@ def explain_rows(old: Rows, new: Rows) -> list[str]:
 
 def digest_rows(noun: str, keys: Sequence[object], columns: Mapping[str, Sequence[object]]) -> Rows:
     """Return the digests of a table; a key that comes again gets its number added."""
-    seen: Counter[object] = Counter()
-    digests = np.zeros(len(keys), dtype=np.uint64)
-    for row, key in enumerate(keys):
-        text = f"{key!r}#{seen[key]}".encode("utf-8", "surrogatepass")
-        digests[row] = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
-        seen[key] += 1
-    cells = np.zeros((len(keys), len(columns)), dtype=np.uint32)
-    for c, values in enumerate(columns.values()):
-        cells[:, c] = [zlib.crc32(v if isinstance(v, bytes) else repr(v).encode("utf-8", "replace")) for v in values]
-    return Rows(noun, tuple(columns), digests, cells)
+    digests = pd.Series(_hash_values(keys))
+    numbers = digests.groupby(digests).cumcount().to_numpy().astype(np.uint64)
+    unique = digests.to_numpy() + numbers * np.uint64(0x9E3779B97F4A7C15)  # wraps
+    return Rows(noun, unique, {name: _hash_values(values).astype(np.uint32) for name, values in columns.items()})
+
+
+def _hash_values(values: Sequence[object]) -> npt.NDArray[np.uint64]:
+    # As texts, because pandas hashes no lists; `repr` also writes lone surrogates in a way that can be encoded.
+    texts = np.array([value if isinstance(value, bytes) else repr(value) for value in values], dtype=object)
+    return pd.util.hash_array(texts, categorize=False)
 
 
 # ---------------------------------------------------------------------- files
 
 
-def read_shape(path: Path) -> str:
-    """Return the size of what a file holds: rows x columns of a table, shapes of tensors; empty for anything else."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+def describe_file(
+    path: Path, separator: str | None = None, words: Mapping[str, str] | None = None
+) -> tuple[str, Rows | None]:
+    """Return the shape of what a file holds, for people, and the digests of its rows.
 
-        metadata = pq.read_metadata(path)
-        return f"{metadata.num_rows:,} x {metadata.num_columns}"
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as handle:
-            header, *sizes = (len(record) for record in csv.reader(handle))
-        return f"{len(sizes):,} x {header}"
-    if path.suffix == ".safetensors":
-        from hmltc_kedro.corpus.tensors import read_header
-
-        shapes = {" x ".join(f"{n:,}" for n in entry["shape"]) for entry in read_header(path)[0].values()}
-        return ", ".join(sorted(shapes))
-    if path.suffix == ".txt":
-        with path.open("rb") as handle:
-            return f"{sum(1 for _ in handle):,} lines"
-    return ""
-
-
-def read_rows(path: Path, separator: str | None = None, words: Mapping[str, str] | None = None) -> Rows | None:
-    """Return the digests of the rows of a file; None if it is no table, or has more than `MAX_ROWS` rows.
+    The shape is rows x columns of a table, the shapes of tensors, lines of a text; empty for anything else. There are
+    no digests of what has no rows, or more than `MAX_ROWS`.
 
     Args:
-        path: a parquet, CSV, safetensors or text file.
+        path: a parquet, CSV, safetensors or text file; or any other.
         separator: between key and value of a text file's lines.
-        words: `row`, what a line is about, and `value`, what its value is; without `value` a line counts as a whole.
+        words: `row`, what a row is about, and `value`, what the value of a line is; without `value` a line counts as
+            a whole.
+
+    Raises:
+        Exception: whatever a damaged file makes of its reader.
     """
     words = words or {}
-    if path.suffix in (".parquet", ".csv"):
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-        return _digest_table(table, words.get("row")) if table is not None else None
+    if path.suffix == ".parquet":
+        return _read_parquet(path, words.get("row"))
+    if path.suffix == ".csv":
+        return _read_csv(path, words.get("row"))
     if path.suffix == ".safetensors":
-        return _digest_tensors(path)
+        return _read_tensors(path)
     if path.suffix == ".txt":
-        return _digest_lines(path, separator, words)
-    return None
+        return _read_lines(path, separator, words)
+    return "", None
 
 
-def _digest_table(table: dict[str, list[Any]], noun: str | None) -> Rows:
-    for names, about in KEYS.items():
-        if all(name in table for name in names):
-            keys: list[object] = list(zip(*(table[name] for name in names), strict=True))
-            return digest_rows(noun or about, keys, {k: v for k, v in table.items() if k not in names})
-    length = len(next(iter(table.values()), []))
-    return digest_rows(noun or "row", list(range(length)), table)
-
-
-def _read_parquet(path: Path) -> dict[str, list[Any]] | None:
+def _read_parquet(path: Path, noun: str | None) -> tuple[str, Rows | None]:
     import pyarrow.parquet as pq
 
-    if pq.read_metadata(path).num_rows > MAX_ROWS:
-        return None
-    # Not through `read_table`, which takes some more modules in.
-    table: dict[str, list[Any]] = pq.ParquetFile(path).read().to_pydict()
-    return table
+    with pq.ParquetFile(path) as file:  # `read_table` would take some more modules in
+        n, m = file.metadata.num_rows, file.metadata.num_columns
+        return f"{n:,} x {m}", _digest_table(file.read().to_pydict(), noun) if n <= MAX_ROWS else None
 
 
-def _read_csv(path: Path) -> dict[str, list[Any]] | None:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
+def _read_csv(path: Path, noun: str | None) -> tuple[str, Rows | None]:
+    csv.field_size_limit(MAX_FIELD)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
         records = csv.reader(handle)
-        header, rows = next(records, []), []
-        for record in records:
-            rows.append(record)
-            if len(rows) > MAX_ROWS:
-                return None
-    return {name: [row[c] if c < len(row) else None for row in rows] for c, name in enumerate(header)}
+        header = next(records, [])
+        rows = list(islice(records, MAX_ROWS))
+        more = sum(1 for _ in records)
+    columns = {name: [row[c] if c < len(row) else None for row in rows] for c, name in enumerate(header)}
+    return f"{len(rows) + more:,} x {len(header)}", None if more else _digest_table(columns, noun)
 
 
-def _digest_tensors(path: Path) -> Rows | None:
-    from hmltc_kedro.corpus.tensors import read_tensors
-
-    table = read_tensors(path)
-    if len(table) > MAX_ROWS:
-        return None
-    columns = {name: [row.tobytes() for row in np.asarray(array)] for name, array in table.arrays.items()}
-    return digest_rows("row", list(table.ids), columns)
+def _digest_table(table: Mapping[str, Sequence[object]], noun: str | None) -> Rows:
+    for names, about in KEYS.items():
+        if all(name in table for name in names):
+            keys = list(zip(*(table[name] for name in names), strict=True))
+            return digest_rows(noun or about, keys, {k: v for k, v in table.items() if k not in names})
+    return digest_rows(noun or "row", range(len(next(iter(table.values()), []))), table)
 
 
-def _digest_lines(path: Path, separator: str | None, words: Mapping[str, str]) -> Rows | None:
+def _read_tensors(path: Path) -> tuple[str, Rows | None]:
+    with path.open("rb") as handle:
+        tensors = read_tensor_header(handle)
+        ids = json.loads(tensors.pop("__metadata__")["ids"])
+        data = handle.read() if len(ids) <= MAX_ROWS else None
+    shapes = {" x ".join(f"{n:,}" for n in tensor["shape"]) for tensor in tensors.values()}
+    if data is None:
+        return ", ".join(sorted(shapes)), None
+    columns = {}
+    for name, tensor in tensors.items():
+        start, end = tensor["data_offsets"]
+        width = (end - start) // max(len(ids), 1)
+        columns[name] = [data[start + i * width : start + (i + 1) * width] for i in range(len(ids))]
+    return ", ".join(sorted(shapes)), digest_rows("row", ids, columns)
+
+
+def _read_lines(path: Path, separator: str | None, words: Mapping[str, str]) -> tuple[str, Rows | None]:
     lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    shape, noun = f"{len(lines):,} lines", words.get("row", "line")
     if len(lines) > MAX_ROWS:
-        return None
+        return shape, None
     lines = [line.strip() for line in lines if line.strip()]
-    noun = words.get("row", "line")
     if "value" not in words or separator is None:
-        return digest_rows(noun, lines, {})
+        return shape, digest_rows(noun, lines, {})
     parts = [line.partition(separator.encode()) for line in lines]
-    keys = [key.strip() for key, _, _ in parts]
-    return digest_rows(noun, keys, {words["value"]: [value.strip() for _, _, value in parts]})
+    values = [value.strip() for _, _, value in parts]
+    return shape, digest_rows(noun, [key.strip() for key, _, _ in parts], {words["value"]: values})

@@ -8,6 +8,7 @@ from hmltc_kedro.freshness.rows import count
 from hmltc_kedro.freshness.tracker import State, count_states
 
 HEAD = ("stage", "entry", "rows or shape", "size", "age", "state")
+SIDES = "<<>>>"
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 SHOWN = 3
 """Reasons a line has room for."""
@@ -28,10 +29,8 @@ def draw_table(states: Sequence[State]) -> list[str]:
     ]
     widths = [max(len(row[c]) for row in rows) for c in range(len(HEAD) - 1)]
     return [
-        "  ".join(
-            [f"{a:{widths[0]}}", f"{b:{widths[1]}}", f"{c:>{widths[2]}}", f"{d:>{widths[3]}}", f"{e:>{widths[4]}}", f]
-        )
-        for a, b, c, d, e, f in rows
+        "  ".join([*(f"{cell:{side}{width}}" for cell, side, width in zip(row, SIDES, widths, strict=False)), row[-1]])
+        for row in rows
     ]
 
 

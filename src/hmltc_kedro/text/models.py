@@ -7,8 +7,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hmltc_kedro.digests import file_digest
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.progress import show_progress
 
 if TYPE_CHECKING:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any, BinaryIO
+
+MAX_HEADER = 100_000_000
+"""Bytes of a safetensors header that readers of the format accept."""
 
 Stamp = tuple[int, int, int]
 """Size in bytes, time of the last change of the content and of the file itself in nanoseconds.
@@ -47,6 +52,22 @@ def content_digest(path: Path) -> str:
     return whole.hexdigest()
 
 
+def read_tensor_header(handle: BinaryIO) -> dict[str, Any]:
+    """Return the header of a safetensors file, and leave the handle at the first tensor.
+
+    Raises:
+        ValueError: the file does not begin with a header; whatever length it claims, no more than the file is read.
+    """
+    length = int.from_bytes(handle.read(8), "little")
+    if length > min(MAX_HEADER, os.fstat(handle.fileno()).st_size):
+        raise ValueError(f"{handle.name}: no safetensors file, its header claims {length:,} bytes")
+    try:
+        header: dict[str, Any] = json.loads(handle.read(length))
+    except RecursionError as error:
+        raise ValueError(f"{handle.name}: no safetensors file") from error
+    return header
+
+
 def remember(seen: Seen) -> None:
     """Believe digests that another process has taken, for as long as the files keep their stamps."""
     for key, value in seen.items():
@@ -82,8 +103,8 @@ def _hash_bytes(path: Path) -> str:
 def _hash_tensors(path: Path) -> str:
     with path.open("rb") as handle:
         try:
-            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        except (ValueError, MemoryError, OverflowError):  # whatever it is, it is no safetensors file
+            header = read_tensor_header(handle)
+        except ValueError:
             return _hash_bytes(path)
         whole = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
         while block := handle.read(1 << 20):
