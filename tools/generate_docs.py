@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.pipelines import STAGES, ablation
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -57,7 +58,7 @@ class Sources:
     @classmethod
     def read(cls, root: Path) -> Sources:
         """Read configuration and pipelines."""
-        stages = {name: stage.create_pipeline() for name, stage in STAGES.items()}
+        stages = {name: create_stage(name) for name in (*STAGES, "label")}
         parameters = {environment: _read_parameters(root, environment) for environment in ("base", "paper")}
         return cls(root, _read_catalog(root), parameters, {**stages, "ablation": ablation.create_pipeline()})
 
@@ -257,7 +258,7 @@ BLOCKS: dict[str, Block] = {
 
 def _read_catalog(root: Path) -> dict[str, dict[str, Any]]:
     """Return the entries of `conf/base` by name, in the order of the stages, with readable paths."""
-    stages = [f"catalog_{stage}" for stage in STAGES]
+    stages = [f"catalog_{stage}" for stage in (*STAGES, "label")]
     files = sorted((root / "conf/base").glob("catalog_*.yml"))
     entries: dict[str, dict[str, Any]] = {}
     for file in sorted(files, key=lambda file: stages.index(file.stem) if file.stem in stages else len(stages)):
