@@ -46,7 +46,7 @@ def request_key(request: ChatRequest, settings: OpenAISettings) -> str:
         "extra_body": settings.extra_body,
         "temperature": float(request.temperature),
         "max_tokens": request.max_tokens,
-        "sample": request.sample,
+        "sample": 0,  # a field of old: without it, every answer paid for so far would be asked again
         "prompt": request.prompt,
         "schema": answer_schema(request.schema),
     }

@@ -30,8 +30,6 @@ class ChatRequest:
         schema: the model an answer is checked against.
         temperature: sampling temperature.
         max_tokens: bound on the answer's length.
-        sample: number of a repeated question; another number is another question, with an answer of
-            its own.
     """
 
     task: str
@@ -40,7 +38,6 @@ class ChatRequest:
     schema: type[BaseModel]
     temperature: float = 0.7
     max_tokens: int = 200
-    sample: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
 from hmltc_kedro.llm.caller import Caller, Structured
 from hmltc_kedro.llm.client import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.money import Plan, estimate
+from hmltc_kedro.llm.money import estimate
 from hmltc_kedro.llm.session import Session
 from hmltc_kedro.llm.settings import OpenAISettings
-from hmltc_kedro.llm.text import clean_text
+from hmltc_kedro.llm.text import clean_text, shorten
 from hmltc_kedro.llm.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -70,11 +70,6 @@ class OpenAIClient:
         """Show everything but the key."""
         place = f"server={self.settings.server!r}, cache={str(self._cache_path)!r}"
         return f"OpenAIClient({self.name!r}, {place})"
-
-    def plan(self, requests: Sequence[ChatRequest]) -> Plan:
-        """Return what asking `requests` would take, without asking."""
-        cached = self._look_up([request_key(request, self.settings) for request in requests])
-        return estimate(requests, self.settings, cached)
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return one answer a request, in their order; each new one is on disk by then.
@@ -168,8 +163,7 @@ class OpenAIClient:
     def _redact(self, text: str) -> str:
         """Return a reason as one short line without the key in it."""
         secret = self._key.get_secret_value() if self._key else ""
-        shown = clean_text(text.replace(secret, "***") if secret else text)
-        return shown if len(shown) <= LONGEST_REASON else shown[: LONGEST_REASON - 1] + "…"
+        return shorten(clean_text(text.replace(secret, "***") if secret else text), LONGEST_REASON, mark="…")
 
 
 def read_row(request: ChatRequest, row: StoredAnswer, source: str) -> ChatAnswer:
