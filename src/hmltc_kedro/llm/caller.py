@@ -152,7 +152,7 @@ class Caller:
                 return await self._send(request, messages, mode, receipt)
             except (InputError, Abandoned):
                 raise
-            except (OpenAIError, ServerFault, TimeoutError, ValueError) as error:
+            except (OpenAIError, ServerFault, OSError, ValueError) as error:
                 verdict = judge_error(error, self._settings)
             self._check_retry(verdict, tries)
             self._usage.retries += 1

@@ -64,7 +64,7 @@ def connect(settings: OpenAISettings, key: SecretStr | None) -> AsyncOpenAI:
             follow_redirects=False,  # the key is for this server, not for the one it points to
             event_hooks={"request": [write_headers]},
         )
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # ImportError, ValueError or httpx' InvalidURL, which is neither
         raise InputError(_explain_proxy(error)) from None
     return AsyncOpenAI(
         api_key="written by the hook above",
@@ -86,8 +86,8 @@ def _load_certificates() -> ssl.SSLContext | None:
         raise InputError(f"SSL_CERT_DIR: {folder} is no folder; correct the environment variable or unset it")
     try:
         return ssl.create_default_context(cafile=file or None, capath=folder or None) if file or folder else None
-    except OSError as error:  # ssl.SSLError is one: a file without certificates
-        reason = error.strerror or "no certificates in it"
+    except OSError as error:
+        reason = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise InputError(f"SSL_CERT_FILE: {file}: {reason}; correct the environment variable or unset it") from None
 
 

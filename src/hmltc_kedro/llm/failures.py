@@ -71,7 +71,7 @@ def _judge_status(status: int, said: str, code: str, headers: Mapping[str, str],
         return Verdict(Failure.STOP, f"{settings.server} points to {place} (HTTP {status}); write that in llm.base_url")
     if status in {401, 403} and not FILTERED.search(text):
         # The server's own words may quote a part of the key.
-        others = "" if settings.is_openai else "; OPENAI_API_KEY goes to OpenAI alone"
+        others = "" if settings.is_openai else ", or base_url_key in credentials.yml; OPENAI_API_KEY is not sent there"
         return Verdict(
             Failure.STOP,
             f"{settings.server} refuses the API key (HTTP {status}); check the credential of `llm` "
