@@ -105,7 +105,7 @@ class RecordedClient:
                     if line.strip():
                         row = json.loads(line)
                         self._answers[row["task"], str(row["class_id"])] = row["answer"]
-                except (ValueError, KeyError, TypeError, RecursionError) as error:  # bad JSON and bad UTF-8 are ValueErrors
+                except (ValueError, KeyError, TypeError, RecursionError) as error:  # bad JSON, bad UTF-8: ValueErrors
                     raise InputError(
                         f"{self.path}:{number}: not a recorded answer ({error}); "
                         'write {"task": ..., "class_id": ..., "answer": {...}}'
