@@ -26,6 +26,7 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 
 from hmltc_kedro.config import ProjectConfigLoader
+from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.pipelines import STAGES, ablation
@@ -160,18 +161,10 @@ def list_variants(sources: Sources, _: str) -> Iterator[str]:
     yield from _head("variant", "what it is", "nodes of its own", "settings laid over the environment's")
     for name, variant in VARIANTS.items():
         own = [*([variant.labeller] if variant.labeller else []), *variant.own]
-        changes = _flatten(settings["ablation"]["variants"][name] or {})
+        changes = flatten(settings["ablation"]["variants"][name] or {})
         shown = "<br>".join(f"`{key}: {_show(value)[1:-1]}`" for key, value in changes)
         yield _row(f"`{name}`", variant.source, ", ".join(f"`{node}`" for node in own) or "–", shown or "–")
     yield from ["", f"Seeds, one training each: `ablation.seeds`, {_show(settings['ablation']['seeds'])}."]
-
-
-def _flatten(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 # ---------------------------------------------------------------------- the data dictionary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from yaml.parser import ParserError  # type: ignore[import-untyped]
 
+from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.augment.params import AugmentParams
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
@@ -176,7 +177,7 @@ def expand_variants(parameters: dict[str, Any], inputs: Mapping[str, Set[str]]) 
         if row not in inputs:
             raise InputError(f"ablation.variants.{row}: there is no such row; use one of {', '.join(inputs)}")
         overlays = overlays or {}
-        for name in list_leaves(overlays):
+        for name, _ in flatten(overlays):
             if not any(name == read or f"{name}.".startswith(f"{read}.") for read in inputs[row]):
                 raise InputError(
                     f"ablation.variants.{row}.{name}: the row `{row}` does not read this, it would change nothing; "
@@ -187,15 +188,6 @@ def expand_variants(parameters: dict[str, Any], inputs: Mapping[str, Set[str]]) 
             name: _complete(name, value, f"ablation.variants.{row}.{name}") for name, value in merged.items()
         }
     return {**parameters, "ablation": {**ablation, "variants": variants}}
-
-
-def list_leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Yield the dotted names of all values that are no mappings."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from list_leaves(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}"
 
 
 def overlay(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr, ValidationError
 
+from hmltc_kedro.display import shorten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
 from hmltc_kedro.llm.caller import Caller, Structured
@@ -21,7 +22,7 @@ from hmltc_kedro.llm.connection import connect
 from hmltc_kedro.llm.money import estimate
 from hmltc_kedro.llm.session import Session
 from hmltc_kedro.llm.settings import OpenAISettings
-from hmltc_kedro.llm.text import clean_text, shorten
+from hmltc_kedro.llm.text import clean_text
 from hmltc_kedro.llm.usage import Usage
 
 logger = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from tqdm import tqdm
 
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import LEASE, AnswerCache, Claim, StoredAnswer, now
 from hmltc_kedro.llm.caller import Abandoned, Caller, Receipt, SetAside
@@ -18,7 +19,6 @@ from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.llm.usage import Usage, format_cost
-from hmltc_kedro.progress import show_progress
 
 POLL = 0.25
 """Seconds between two looks at answers another process is asking for."""

@@ -15,10 +15,3 @@ def clean_text(text: str) -> str:
     """Return `text` as one line; controls and runs of white space become one space."""
     kept = (" " if unicodedata.category(ch) in STRIPPED and ch not in JOINERS else ch for ch in text)
     return " ".join("".join(kept).split())
-
-
-def shorten(text: str, length: int, mark: str = "") -> str:
-    """Return at most `length` characters of `text`, cut at a word, and with `mark` at the end where it was cut."""
-    if len(text) <= length:
-        return text
-    return text[: length - len(mark)].rsplit(" ", 1)[0] + mark

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from hmltc_kedro import display
+from hmltc_kedro.display import flatten
 from hmltc_kedro.llm.usage import format_cost
 from hmltc_kedro.report.entries import RunEntries
 
@@ -35,7 +37,7 @@ MEASURED = 10_000
 
 def shorten(text: str) -> str:
     """Return `text`, cut after `MAX_TEXT` characters."""
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
+    return display.shorten(text, MAX_TEXT, "…")
 
 
 def read_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -181,17 +183,10 @@ def flatten_settings(parameters: Mapping[str, Any], stages: Sequence[str]) -> di
     for name, value in parameters.items():
         value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         if isinstance(value, Mapping):
-            settings[name] = _flatten(value)
+            settings[name] = dict(flatten(value))
         else:
             settings[""][name] = value
     return settings
-
-
-def _flatten(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flatten(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return flat
 
 
 def list_versions() -> dict[str, str]:

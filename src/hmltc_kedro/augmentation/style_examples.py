@@ -9,7 +9,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from hmltc_kedro.llm.text import clean_text, shorten
+from hmltc_kedro.display import shorten
+from hmltc_kedro.llm.text import clean_text
 
 SHINGLE = 3
 """Words a shingle: the unit in which two texts are compared."""
