@@ -15,6 +15,7 @@ from yaml.parser import ParserError  # type: ignore[import-untyped]
 
 from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.pipelines.annotate.params import AnnotateParams
 from hmltc_kedro.pipelines.augment.params import AugmentParams
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
 from hmltc_kedro.pipelines.infer.params import InferParams
@@ -28,6 +29,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "ingest": IngestParams,
     "enrich": EnrichParams,
     "pseudo_label": PseudoLabelParams,
+    "annotate": AnnotateParams,
     "augment": AugmentParams,
     "train": TrainParams,
     "infer": InferParams,

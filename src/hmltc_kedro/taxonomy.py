@@ -13,11 +13,13 @@ Two rules for a label set (DESIGN: a label set is a union of root-to-node paths)
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -366,6 +368,16 @@ class Taxonomy:
                 "path": list(self.labels),
             }
         )
+
+    def write(self, path: Path) -> None:
+        """Write the graph as JSON: a list of class_id, name, parents and keywords."""
+        frame = self.to_frame()[["class_id", "name", "parents", "keywords"]]
+        path.write_text(frame.to_json(orient="records"), "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Taxonomy:
+        """Read what `write` wrote."""
+        return cls.from_frame(pd.DataFrame(json.loads(path.read_text("utf-8"))))
 
     def with_keywords(self, keywords: Mapping[str, Sequence[str]]) -> Taxonomy:
         """Return the same graph with other keywords, by class id; a class not named keeps its own."""

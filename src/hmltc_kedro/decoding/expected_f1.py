@@ -59,10 +59,7 @@ def choose_labels(probabilities: AnyArray, taxonomy: Taxonomy) -> tuple[sparse.c
 def decode_expected_f1(
     probabilities: AnyArray, taxonomy: Taxonomy, *, block_size: int = 1024, progress: bool = False
 ) -> DecodedPaths:
-    """Return for each document the paths whose union is the label set of `choose_labels`, best first.
-
-    Each class of the set that is nobody's most probable parent ends a path, which goes up along the most probable
-    parents. A path's score is the geometric mean of its probabilities.
+    """Return for each document the paths whose union is the label set of `choose_labels`, see `trace_label_sets`.
 
     Args:
         probabilities: any float dtype, shape (n, C), in [0, 1], bounded, see `bound_by_parents`.
@@ -74,7 +71,8 @@ def decode_expected_f1(
         Paths of shape (n, B, taxonomy.depth), B the largest number of paths of a document.
     """
     check_shape(probabilities, taxonomy)
-    parts = [_decode_block(block, taxonomy) for _, block in read_blocks(probabilities, block_size, progress)]
+    blocks = (block for _, block in read_blocks(probabilities, block_size, progress))
+    parts = [trace_label_sets(choose_labels(block, taxonomy)[0], block, taxonomy) for block in blocks]
     width = max((part.paths.shape[1] for part in parts), default=1)
     n = len(probabilities)
     paths = np.full((n, width, taxonomy.depth), -1, dtype=np.int32)
@@ -87,29 +85,28 @@ def decode_expected_f1(
     return DecodedPaths(paths, scores)
 
 
-def find_best_parents(probabilities: AnyArray, taxonomy: Taxonomy) -> IntArray:
-    """Return the most probable parent of each class for each document, shape (n, C); -1 for roots."""
-    chosen = np.full(probabilities.shape, -1, dtype=np.int64)
-    for c, parents in enumerate(taxonomy.parents):
-        if parents:
-            above = np.array(parents, dtype=np.int64)
-            chosen[:, c] = above[probabilities[:, above].argmax(axis=1)]
-    return chosen
+def trace_label_sets(labels: sparse.csr_array, probabilities: AnyArray, taxonomy: Taxonomy) -> DecodedPaths:
+    """Return the paths whose union is each label set, best first.
 
+    Each class that is nobody's most probable parent ends a path, which goes up along the most probable parents inside
+    the set. A path's score is the geometric mean of its probabilities.
 
-def _decode_block(block: AnyArray, taxonomy: Taxonomy) -> DecodedPaths:
-    q = np.asarray(block, dtype=np.float32)
-    labels, _ = choose_labels(q, taxonomy)
+    Args:
+        labels: path-consistent sets, 0/1 (n, C).
+        probabilities: of the same documents, any float dtype, shape (n, C).
+        taxonomy: of C classes.
+    """
+    inside = labels.toarray() > 0
+    q = np.where(inside, np.asarray(probabilities, dtype=np.float32), np.float32(-1))
     parents = find_best_parents(q, taxonomy)
-    rows, classes = labels.nonzero()
-    ends = np.zeros(q.shape, dtype=bool)
-    ends[rows, classes] = True
+    rows, classes = np.nonzero(inside)
     above = parents[rows, classes]
+    ends = inside.copy()
     ends[rows[above >= 0], above[above >= 0]] = False  # goes on
     rows, classes = np.nonzero(ends)
     traced = _trace(rows, classes, parents, taxonomy.depth)
     with np.errstate(divide="ignore"):
-        logs = np.where(traced >= 0, np.log(q[rows[:, None], np.maximum(traced, 0)]), 0)
+        logs = np.where(traced >= 0, np.log(np.maximum(q[rows[:, None], np.maximum(traced, 0)], 0)), 0)
     scores = np.exp(logs.sum(axis=1) / (traced >= 0).sum(axis=1)).astype(np.float32)
     place = place_within(rows, np.lexsort((classes, -scores, rows)))
     width = int(place.max(initial=0)) + 1
@@ -117,6 +114,16 @@ def _decode_block(block: AnyArray, taxonomy: Taxonomy) -> DecodedPaths:
     kept = np.full((len(q), width), -np.inf, dtype=np.float32)
     paths[rows, place], kept[rows, place] = traced, scores
     return DecodedPaths(paths, kept)
+
+
+def find_best_parents(probabilities: FloatArray, taxonomy: Taxonomy) -> IntArray:
+    """Return the most probable parent of each class for each document, shape (n, C); -1 for roots."""
+    chosen = np.full(probabilities.shape, -1, dtype=np.int64)
+    for c, parents in enumerate(taxonomy.parents):
+        if parents:
+            above = np.array(parents, dtype=np.int64)
+            chosen[:, c] = above[probabilities[:, above].argmax(axis=1)]
+    return chosen
 
 
 def _trace(rows: IntArray, classes: IntArray, parents: IntArray, depth: int) -> IntArray:

@@ -10,6 +10,7 @@ with two thousand hardly.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from hmltc_kedro.decoding.expected_f1 import bound_by_parents
 from hmltc_kedro.modeling.path_ranking import PathTable, Views, describe_paths, fit_weights, sum_over_paths
 from hmltc_kedro.pseudo_labels.moments import Moments
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.text.features import TextFeatures
 
 RIDGE = 0.5
 """lambda of the ridge, for features of unit length."""
@@ -119,6 +119,19 @@ class Evidence:
     logits: FloatArray
     lexical: FloatArray
 
+    @classmethod
+    def empty(cls, n_classes: int) -> Evidence:
+        """Return the evidence on no document."""
+        nothing = np.zeros((0, n_classes), dtype=np.float32)
+        return cls(np.zeros((0, 0), dtype=np.float32), sparse.csr_array((0, 0), dtype=np.float32), nothing, nothing)
+
+    @classmethod
+    def join(cls, parts: Sequence[Evidence]) -> Evidence:
+        """Return the documents of all parts, one part after another."""
+        words = sparse.csr_array(sparse.vstack([part.words for part in parts]))
+        arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("vectors", "logits", "lexical")}
+        return cls(words=words, **arrays)
+
     def __len__(self) -> int:
         """Return the number of documents."""
         return len(self.vectors)
@@ -157,6 +170,16 @@ class Student:
     mean_paths: float
     table: PathTable
 
+    @classmethod
+    def untaught(cls, taxonomy: Taxonomy) -> Student:
+        """Return a student of no document, which is false and predicts nothing."""
+        nothing = np.zeros((0, 0), dtype=np.float32)
+        table, flat = PathTable.list(taxonomy), np.zeros(0, dtype=np.float32)
+        words = sparse.csr_array((0, 0), dtype=np.float32)
+        alpha = np.zeros((0, len(taxonomy) + len(table)), dtype=np.float32)
+        latent = LatentWords(np.zeros(0, dtype=np.int64), nothing)
+        return cls(words, nothing, alpha, flat, latent, DenseView(nothing, flat, flat), flat, flat, 1.0, table)
+
     def __len__(self) -> int:
         """Return the number of judged documents."""
         return len(self.vectors)
@@ -187,7 +210,7 @@ class Student:
             **{name: getattr(self, name) for name in ("vectors", "alpha", "mean", "scales", "weights")},
         }
         save_file({k: np.ascontiguousarray(v) for k, v in parts.items()}, directory / "student.safetensors")
-        settings = {"mean_paths": self.mean_paths, "n_words": self.words.shape[1]}
+        settings = {"judged_documents": len(self), "mean_paths": self.mean_paths, "n_words": self.words.shape[1]}
         (directory / "student.json").write_text(json.dumps(settings, indent=2), "utf-8")
 
     @classmethod
@@ -329,9 +352,3 @@ def describe_known(
         parts.append((chosen, numbers, share / np.maximum(share.sum(axis=1, keepdims=True), 1)))
     chosen, numbers, shares = (np.concatenate(column) for column in zip(*parts, strict=True))
     return chosen, numbers, shares
-
-
-def gather_evidence(features: TextFeatures, logits: FloatArray, lexical: FloatArray) -> Evidence:
-    """Return the evidence of n documents from their features and scores; without a lexical view there are no words."""
-    words = features.words if features.words is not None else sparse.csr_array((len(features), 0), dtype=np.float32)
-    return Evidence(features.vectors, words, logits, lexical)
