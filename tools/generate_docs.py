@@ -276,18 +276,15 @@ def draw_house(sources: Sources, _: str) -> Iterator[str]:
     """Yield the layers of import-linter's contract: a picture, and a table of what lies in each room."""
     layers = _read_layers(sources.root)
     yield from ["```mermaid", "flowchart TD"]
-    for number, rooms in enumerate(layers):
-        boxes = "; ".join(f'{number}{letter}["{room}"]' for letter, room in zip("abcdef", rooms, strict=False))
-        yield f'  subgraph L{number}[" "]\n    direction LR\n    {boxes}\n  end'
-    yield f"  {' --> '.join(f'L{number}' for number in range(len(layers)))}"
-    yield from ["```", ""]
+    yield from (f'  L{number}["{" · ".join(rooms)}"]' for number, rooms in enumerate(layers, 1))
+    yield from [f"  {' --> '.join(f'L{number}' for number, _ in enumerate(layers, 1))}", "```", ""]
     yield from _head("layer", "room", "what is there", "modules")
     for number, rooms in enumerate(layers, 1):
         for room in rooms:
             folder = PACKAGE / room
             source = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
             does = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").partition("\n")[0]
-            modules = sorted(path.stem for path in folder.glob("[!_]*") if path.is_dir() or path.suffix == ".py")
+            modules = sorted({path.stem for path in folder.glob("[!_]*") if path.is_dir() or path.suffix == ".py"})
             yield _row(str(number), f"`{room}`", does, ", ".join(f"`{module}`" for module in modules) or "–")
 
 
