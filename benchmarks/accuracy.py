@@ -39,13 +39,14 @@ import pyarrow.parquet as pq
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.validation.parameter_validator import ParameterValidator
-from pydantic import BaseModel, ValidationError
 
 from hmltc_kedro.arrays import DoubleArray
-from hmltc_kedro.config import ProjectConfigLoader, expand_variants
+from hmltc_kedro.config import SETTINGS, ProjectConfigLoader, complete_settings, overlay
 from hmltc_kedro.corpus import raw_files
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.evaluation import intervals, metrics
 from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
@@ -137,11 +138,13 @@ class Plan:
 
     Attributes:
         pipeline: every node on the way from the raw files to `predictions`.
+        settings: the parameters of each stage that takes part, and the seed.
         parameters: by the name of the input, validated.
         catalog: of the raw files, the encoder and the language model.
     """
 
     pipeline: Pipeline
+    settings: dict[str, Any]
     parameters: dict[str, Any]
     catalog: DataCatalog
 
@@ -158,19 +161,21 @@ def make_plan(row: Row, dataset: str) -> Plan:
         InputError: an overlay on something that is no stage's settings.
         ParameterValidationError: settings that a stage refuses.
     """
-    stages = [stage.create_pipeline() for name, stage in STAGES.items() if name not in ("evaluate", "report")]
+    stages = [create_stage(name) for name in STAGES if name not in ("evaluate", "report")]
     pipeline = sum(stages, Pipeline([])).to_outputs("predictions")
     loader = _Loader(row.globals, env=row.env, runtime_params={"dataset": dataset}, **CONFIG_LOADER_ARGS)
     parameters = loader["parameters"]
-    changed = expand_variants({**parameters, "ablation": {"variants": {"row": dict(row.overlay)}}})
-    parameters = {**parameters, **changed["ablation"]["variants"]["row"]}
+    if unknown := row.overlay.keys() - SETTINGS.keys():
+        raise InputError(f"row `{row.title}`: there are no settings of {', '.join(sorted(unknown))}")
+    parameters = complete_settings(overlay(parameters, dict(row.overlay)))
     validated = ParameterValidator({"accuracy": pipeline}).validate_raw_params(parameters)
     names = sorted(name for name in pipeline.inputs() if name.startswith("params:"))
     entries = {*pipeline.inputs(), "gold_labels"} - set(names)
     config = {name: entry for name, entry in loader["catalog"].items() if name in entries}
     return Plan(
         pipeline,
-        {name: validated[name.removeprefix("params:")] for name in names},
+        {f"params:{name}": parameters[name] for name in {"seed"} | {name[7:].split(".")[0] for name in names}},
+        {name: _look_up(validated, name.removeprefix("params:")) for name in names},
         DataCatalog.from_config(config, loader["credentials"]),
     )
 
@@ -178,8 +183,7 @@ def make_plan(row: Row, dataset: str) -> Plan:
 def describe_settings(plan: Plan) -> dict[str, Any]:
     """Return all that a result depends on besides code and seed, in a form `json.dump` takes."""
     settings: dict[str, Any] = {"parameters": {}, "resources": {}, "data": {}}
-    for name, value in plan.parameters.items():
-        settings["parameters"][name] = value.model_dump() if isinstance(value, BaseModel) else value
+    settings["parameters"] = plan.settings
     for name in sorted(plan.catalog.keys()):
         dataset = plan.catalog.get(name)
         if hasattr(dataset, "identify"):
@@ -199,18 +203,26 @@ def is_current(kept: Mapping[str, Any], plan: Plan) -> bool:
     now = describe_settings(plan)
     if any(kept[part] != now[part] for part in ("resources", "data")):
         return False
-    if kept["parameters"].keys() - plan.parameters.keys():
+    if kept["parameters"].keys() - plan.settings.keys():
         return False
-    return all(_is_same(kept["parameters"].get(name, {}), value) for name, value in plan.parameters.items())
+    return all(
+        _is_same(name.removeprefix("params:"), kept["parameters"].get(name, {}), value)
+        for name, value in plan.settings.items()
+    )
 
 
-def _is_same(kept: Any, value: Any) -> bool:
-    if not isinstance(value, BaseModel):
-        return bool(kept == value)
+def _is_same(name: str, kept: Any, value: Any) -> bool:
     try:
-        return type(value).model_validate(kept) == value
-    except ValidationError:
+        return bool(complete_settings({name: kept})[name] == value)
+    except InputError:
         return False
+
+
+def _look_up(parameters: Mapping[str, Any], name: str) -> Any:
+    """Return a parameter by its dotted name."""
+    for part in name.split("."):
+        parameters = parameters[part]
+    return parameters
 
 
 # ---------------------------------------------------------------------- measuring

@@ -35,8 +35,7 @@ from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.datasets import LLMDataset
 from hmltc_kedro.freshness.tracker import Tracker, count_states
 from hmltc_kedro.hooks import FreshnessHooks
-from hmltc_kedro.pipeline_registry import register_pipelines
-from hmltc_kedro.pipelines import STAGES
+from hmltc_kedro.pipeline_registry import create_stage, register_pipelines
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -138,7 +137,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=500)
     options = parser.parse_args()
     logging.getLogger("kedro").setLevel(logging.ERROR)
-    chosen = [STAGES[name].create_pipeline() for name in ("ingest", "enrich", "pseudo_label", "augment")]
+    chosen = [create_stage(name) for name in ("ingest", "enrich", "pseudo_label", "augment")]
     pipeline = sum(chosen, Pipeline([]))
     with tempfile.TemporaryDirectory() as folder:
         write_raw_files(Path(folder) / "data/01_raw/synthetic", options.documents, options.classes)

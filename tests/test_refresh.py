@@ -83,7 +83,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, F
         globals_.write_text(
             f"{globals_.read_text('utf-8')}llm: openai\nllm_model: fake\nllm_base_url: {url}\n", "utf-8"
         )
-        (project.folder / "conf" / "test" / "credentials.yml").write_text(f"openai: {{api_key: {KEY}}}\n", "utf-8")
+        (project.folder / "conf" / "test" / "credentials.yml").write_text(f"openai: {{base_url_key: {KEY}}}\n", "utf-8")
         project.run("--env=test")
         yield project, server
         project.close()

@@ -17,7 +17,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,10 @@ from pydantic import BaseModel
 
 import hmltc_kedro
 from hmltc_kedro.config import SETTINGS, ProjectConfigLoader
+from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.pipelines import STAGES
+from hmltc_kedro.pipeline_registry import create_stage
+from hmltc_kedro.pipelines import STAGES, ablation
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 
@@ -68,9 +69,8 @@ class Sources:
     def read(cls, root: Path) -> Sources:
         """Read configuration and pipelines."""
         parameters = {environment: _read_parameters(root, environment) for environment in ("base", "paper")}
-        stages = {name: import_module(f"hmltc_kedro.pipelines.{name}") for name in STAGE_PAGES}
-        pipelines = {name: stage.create_pipeline() for name, stage in stages.items()}
-        return cls(root, _read_catalog(root), parameters, pipelines)
+        stages = {name: create_stage(name) for name in (*STAGES, "label")}
+        return cls(root, _read_catalog(root), parameters, {**stages, "ablation": ablation.create_pipeline()})
 
 
 Block = Callable[[Sources, str], Iterable[str]]
@@ -170,18 +170,10 @@ def list_variants(sources: Sources, _: str) -> Iterator[str]:
     yield from _head("variant", "what it is", "nodes of its own", "settings laid over the environment's")
     for name, variant in VARIANTS.items():
         own = [*([variant.labeller] if variant.labeller else []), *variant.own]
-        changes = _flatten(settings["ablation"]["variants"][name] or {})
+        changes = flatten(settings["ablation"]["variants"][name] or {})
         shown = "<br>".join(f"`{key}: {_show(value)[1:-1]}`" for key, value in changes)
         yield _row(f"`{name}`", variant.source, ", ".join(f"`{node}`" for node in own) or "–", shown or "–")
     yield from ["", f"Seeds, one training each: `ablation.seeds`, {_show(settings['ablation']['seeds'])}."]
-
-
-def _flatten(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 # ---------------------------------------------------------------------- the data dictionary

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+import re
+from collections.abc import Mapping, Set
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
+from yaml.parser import ParserError  # type: ignore[import-untyped]
 
+from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.augment.params import AugmentParams
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
@@ -32,8 +37,26 @@ SETTINGS: dict[str, type[BaseModel]] = {
 """What can be set, by stage."""
 
 
+class HiddenDict(dict[Any, Any]):
+    """Credentials on their way to a dataset: the values are there, and no log shows them."""
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{key!r}: ***" for key in self) + "}"
+
+
+class HiddenText(str):
+    """A text of which no log shows more than that it is one."""
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader; settings come out checked and complete, those of the ablation's variants too.
+    """Kedro's loader; credentials hide, and settings come out checked and complete, those of the variants too.
+
+    Kedro reads `conf/base` and the folder of one environment, `conf/local` where none is named. What a person keeps
+    there of secrets holds in every environment here, and an environment's own goes before it. At its level DEBUG Kedro
+    prints all credentials, hence the objects that hide them.
 
     Nodes take the slices of the settings that they read, so no node would notice a key that does not exist; and a slice
     has to be there, whether a file names it or not.
@@ -41,11 +64,47 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Return the configuration `key`."""
+        if key == "credentials":
+            return HiddenDict(hide_values(self._read_credentials()))
         config = super().__getitem__(key)
         if key != "parameters":
             return config
         complete = complete_settings(config)
         return expand_variants(complete, find_variant_inputs()) if "ablation" in complete else complete
+
+    def _read_credentials(self) -> dict[str, Any]:
+        """Return the credentials of base, local and the environment, the later before the earlier.
+
+        Raises:
+            InputError: a file is no YAML, or an interpolation in it leads nowhere; the values are not shown.
+        """
+        local, env = self.default_run_env, self.env or self.default_run_env
+        try:
+            found: dict[str, Any] = super().__getitem__("credentials")
+            if "credentials" in self or env == local or not (Path(self.conf_source) / local).is_dir():
+                return found
+            return {**found, **self._read_folder(local), **(self._read_folder(env) if env != self.base_env else {})}
+        except ParserError as error:  # names file and line, and quotes nothing
+            raise InputError(str(error)) from None
+        except OmegaConfBaseException as error:  # its message may quote a value
+            unset = re.search(r"Environment variable '(\w+)' not found", str(error))
+            what = f"the environment variable {unset[1]} is not set" if unset else "a ${...} cannot be resolved"
+            name = unset[1] if unset else "NAME"
+            raise InputError(f"credentials.yml: {what}; set it, or write ${{oc.env:{name},null}}") from None
+
+    def _read_folder(self, env: str) -> dict[str, Any]:
+        folder, patterns = str(Path(self.conf_source) / env), self.config_patterns["credentials"]
+        found: dict[str, Any] = self.load_and_merge_dir_config(folder, patterns, "credentials", set(), True)
+        return found
+
+
+def hide_values(value: Any) -> Any:
+    """Return the same values in objects whose representation does not show them."""
+    if isinstance(value, dict):
+        return HiddenDict({key: hide_values(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return [hide_values(item) for item in value]
+    return HiddenText(value) if isinstance(value, str) else value
 
 
 def complete_settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +177,7 @@ def expand_variants(parameters: dict[str, Any], inputs: Mapping[str, Set[str]]) 
         if row not in inputs:
             raise InputError(f"ablation.variants.{row}: there is no such row; use one of {', '.join(inputs)}")
         overlays = overlays or {}
-        for name in list_leaves(overlays):
+        for name, _ in flatten(overlays):
             if not any(name == read or f"{name}.".startswith(f"{read}.") for read in inputs[row]):
                 raise InputError(
                     f"ablation.variants.{row}.{name}: the row `{row}` does not read this, it would change nothing; "
@@ -129,15 +188,6 @@ def expand_variants(parameters: dict[str, Any], inputs: Mapping[str, Set[str]]) 
             name: _complete(name, value, f"ablation.variants.{row}.{name}") for name, value in merged.items()
         }
     return {**parameters, "ablation": {**ablation, "variants": variants}}
-
-
-def list_leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Yield the dotted names of all values that are no mappings."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from list_leaves(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}"
 
 
 def overlay(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

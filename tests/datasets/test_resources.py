@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
+from fake_llm import make_requests
 from hmltc_kedro.datasets.classifier import ClassifierDataset
 from hmltc_kedro.datasets.encoder import EncoderDataset
 from hmltc_kedro.datasets.llm import LLMDataset
@@ -76,6 +77,22 @@ def test_llm_is_identified_by_client_and_recordings(tmp_path: Path) -> None:
     assert dataset.identify() == {"client": "recorded", "answers": None}
     path.write_text("", "utf-8")
     assert len(dataset.identify()["answers"]) == 64
+
+
+def test_recordings_that_changed_are_read_again_and_others_are_not(tmp_path: Path) -> None:
+    """What answers is what `identify()` names, also where a notebook or two runs share a process."""
+    path = tmp_path / "answers.jsonl"
+    dataset = LLMDataset(client="recorded", recordings=str(path), cache="x")
+    request = make_requests(1)[0]
+    seen = []
+    for text in ("first", "later"):
+        row = {"task": request.task, "class_id": request.class_id, "answer": {"description": text}}
+        path.write_text(json.dumps(row), "utf-8")
+        assert dataset.load() is dataset.load() is LLMDataset(client="recorded", recordings=str(path), cache="x").load()
+        seen.append((dataset.load().ask([request])[0].value.description, dataset.identify()["answers"]))
+    path.unlink()
+    assert dataset.load().ask([request])[0].value is None and dataset.identify()["answers"] is None
+    assert [text for text, _ in seen] == ["first", "later"] and seen[0][1] != seen[1][1]
 
 
 def test_llm_is_identified_by_model_and_server_and_never_by_its_key() -> None:

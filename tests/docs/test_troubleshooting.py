@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fake_llm import KEY, Body, Response, failure, good, make_requests, serve
+from fake_llm import KEY, Body, Response, completion, failure, good, make_requests, serve
 from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
+from hmltc_kedro.datasets.llm import LLMDataset
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
@@ -62,14 +63,28 @@ RAW_FILES = {
 """By heading, what is done to a file of a sound dataset: new content or, after a +, what is added."""
 
 
-def ask(settings: dict[str, object], reply: Callable[[Body], Response] | None = None, key: str | None = KEY) -> None:
-    """Ask three questions of a server, a fake one if there is a reply."""
+def ask(
+    settings: dict[str, object],
+    reply: Callable[[Body], Response] | None = None,
+    key: str | None = KEY,
+    questions: int = 3,
+) -> None:
+    """Ask questions of a server, a fake one if there is a reply."""
     quick = {"backoff": 0.01, "max_wait": 5.0, **settings}
     if reply is None:
-        OpenAIClient(OpenAISettings(**quick), ANSWERS, api_key=key).ask(make_requests(3))
+        OpenAIClient(OpenAISettings(**quick), ANSWERS, api_key=key).ask(make_requests(questions))
         return
     with serve(lambda body, _: reply(body)) as (_, url):
-        OpenAIClient(OpenAISettings(base_url=url, **quick), ANSWERS, api_key=key).ask(make_requests(3))
+        OpenAIClient(OpenAISettings(base_url=url, **quick), ANSWERS, api_key=key).ask(make_requests(questions))
+
+
+def in_environment(name: str, value: str) -> Callable[[], None]:
+    def produce() -> None:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv(name, value)
+            ask({"base_url": "http://127.0.0.1:9/v1"})
+
+    return produce
 
 
 def refuse(settings: dict[str, object], status: int, message: str, code: str | None = None) -> Callable[[], None]:
@@ -126,6 +141,15 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "The encoder cannot be found": lambda: resolve_model("sentence-transformers/all-mpnet-base-v3"),
     "The encoder's directory is none": write_and("models/mine/x", "", lambda path: resolve_model(str(path.parent))),
     "No API key": lambda: ask({}, key=None),
+    "Credentials of another shape": lambda: LLMDataset(
+        client="openai", recordings="x", cache="x", credentials={"apikey": KEY}
+    ),
+    "A secret in the server's address": lambda: LLMDataset(
+        client="openai", recordings="x", cache="x", settings={"base_url": f"https://user:{KEY}@host/v1"}
+    ).identify(),
+    "A proxy that cannot be used": in_environment("ALL_PROXY", "socks5://127.0.0.1:1"),
+    "Certificates that are not there": in_environment("SSL_CERT_FILE", "/nonexistent/ca.pem"),
+    "The server answers nothing that counts": lambda: ask({}, lambda body: completion(None), questions=9),
     "The server refuses the key": refuse({}, 401, "Incorrect API key provided", "invalid_api_key"),
     "The server has no such model": refuse({"model": "gpt-9"}, 404, "no such model"),
     "No credit is left": refuse({}, 429, "You exceeded your quota", "insufficient_quota"),

@@ -48,7 +48,10 @@ def answer_for(body: Body) -> str:
     return json.dumps({"description": f"a sentence about {digest}"})
 
 
-def completion(content: str | None, finish: str = "stop", **message: Any) -> Response:
+USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+
+def completion(content: Any, finish: str | None = "stop", usage: Any = USAGE, **message: Any) -> Response:
     choice = {
         "index": 0,
         "finish_reason": finish,
@@ -61,7 +64,7 @@ def completion(content: str | None, finish: str = "stop", **message: Any) -> Res
             "created": 0,
             "model": "fake",
             "choices": [choice],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+            "usage": usage,
         }
     )
 
@@ -83,6 +86,7 @@ class FakeServer:
         self.asked: Counter[str] = Counter()
         self.bodies: list[Body] = []
         self.keys: set[str] = set()
+        self.headers: list[dict[str, str]] = []
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -91,8 +95,9 @@ class FakeServer:
     def total(self) -> int:
         return self.asked.total()
 
-    def handle(self, body: Body, key: str) -> Response:
+    def handle(self, body: Body, key: str, headers: dict[str, str]) -> Response:
         with self._lock:
+            self.headers.append(headers)
             n = self.asked[prompt_of(body)]
             self.asked[prompt_of(body)] += 1
             self.bodies.append(body)
@@ -124,7 +129,7 @@ def serve(reply: Callable[[Body, int], Response]) -> Iterator[tuple[FakeServer, 
             if not self.path.endswith("/chat/completions"):
                 self._send(failure(404))
                 return
-            self._send(fake.handle(body, key))
+            self._send(fake.handle(body, key, {name.lower(): value for name, value in self.headers.items()}))
 
         def _send(self, response: Response) -> None:
             if response.drop:

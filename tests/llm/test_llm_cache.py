@@ -52,7 +52,6 @@ def test_key_is_stable() -> None:
         {"prompt": "another"},
         {"temperature": 0.8},
         {"max_tokens": 201},
-        {"sample": 1},
         {"schema": Other},
     ],
 )
@@ -171,7 +170,7 @@ def test_a_damaged_file_is_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a sound answer cache"):
         read_answers(path)
     with pytest.raises(InputError, match="not a sound answer cache.*move it away"):
-        OpenAIClient(SETTINGS, path).plan([REQUEST])
+        OpenAIClient(SETTINGS, path).ask([REQUEST])
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:

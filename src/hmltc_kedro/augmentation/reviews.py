@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from hmltc_kedro.augmentation.style import StyleRules, calibrate_style
+from hmltc_kedro.augmentation.style_examples import distinct_texts
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.examples import distinct_texts
 from hmltc_kedro.llm.prompts import render_prompt
 from hmltc_kedro.llm.schemas import ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy

@@ -22,11 +22,15 @@ from hmltc_kedro.llm import (
     ReplayClient,
     TemplateClient,
 )
+from hmltc_kedro.llm.parsing import describe_problem
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
 
 ClientName = Literal["openai", "recorded", "replay", "template"]
+
+KEYS = ("api_key", "base_url_key")
+"""Names of credentials: the key of OpenAI, and that of the server under `base_url`."""
 
 
 class LLMDataset(AbstractDataset[None, ChatClient]):
@@ -41,7 +45,8 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         recordings: file of the client `recorded`; it may be missing.
         cache: file of the answers that `openai` writes and `replay` reads.
         settings: of `openai` and `replay`, see `hmltc_kedro.llm.OpenAISettings`.
-        credentials: `{api_key: ...}` for `openai`.
+        credentials: of `openai`: `api_key` is sent to OpenAI alone, `base_url_key` to the server of `base_url` alone.
+            Without one the client takes the environment variable of that server.
         metadata: for Kedro-Viz.
     """
 
@@ -52,13 +57,13 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         recordings: str,
         cache: str,
         settings: dict[str, Any] | None = None,
-        credentials: dict[str, str | None] | None = None,
+        credentials: object = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Remember the settings.
 
         Raises:
-            InputError: an unknown client.
+            InputError: an unknown client, or credentials of another shape.
         """
         if client not in get_args(ClientName):
             raise InputError(f"llm: there is no client {client!r}; use one of {', '.join(get_args(ClientName))}")
@@ -66,7 +71,7 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         self._recordings = recordings
         self._cache = cache
         self._settings = settings or {}
-        self._key = SecretStr((credentials or {}).get("api_key") or "")
+        self._keys = _check_credentials(credentials)
         self.metadata = metadata
 
     def load(self) -> ChatClient:
@@ -75,9 +80,11 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         Raises:
             InputError: a setting that is unknown or out of range.
         """
-        return _open_client(
-            self._client, self._recordings, self._cache, json.dumps(self._settings, sort_keys=True), self._key
-        )
+        settings = json.dumps(self._settings, sort_keys=True)
+        key = SecretStr("")
+        if self._client == "openai":
+            key = self._keys["api_key" if _parse_settings(settings).is_openai else "base_url_key"]
+        return _open_client(self._client, self._recordings, self._digest_recordings(), self._cache, settings, key)
 
     def save(self, data: None) -> None:
         """Refuse: the client is a resource."""
@@ -88,8 +95,7 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         if self._client == "template":
             return {"client": self._client}
         if self._client == "recorded":
-            recordings = Path(self._recordings)
-            return {"client": self._client, "answers": file_digest(recordings) if recordings.is_file() else None}
+            return {"client": self._client, "answers": self._digest_recordings()}
         settings = _parse_settings(json.dumps(self._settings))
         further = hashlib.sha256(json.dumps(settings.extra_body, sort_keys=True).encode()).hexdigest()
         return {
@@ -98,6 +104,10 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
             "base_url": settings.base_url,
             "extra_body": further if settings.extra_body else None,
         }
+
+    def _digest_recordings(self) -> str | None:
+        path = Path(self._recordings)
+        return file_digest(path) if self._client == "recorded" and path.is_file() else None
 
     def _exists(self) -> bool:
         return True
@@ -113,7 +123,10 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
 
 
 @lru_cache(maxsize=4)
-def _open_client(client: ClientName, recordings: str, cache: str, settings: str, key: SecretStr) -> ChatClient:
+def _open_client(
+    client: ClientName, recordings: str, digest: str | None, cache: str, settings: str, key: SecretStr
+) -> ChatClient:
+    """Return one client for the same arguments; `digest` is among them so that changed recordings are read again."""
     if client == "template":
         return TemplateClient()
     if client == "recorded":
@@ -126,4 +139,23 @@ def _parse_settings(settings: str) -> OpenAISettings:
     try:
         return OpenAISettings.model_validate_json(settings)
     except ValidationError as error:
-        raise InputError(f"catalog entry `llm`, settings: {error}") from error
+        # The error itself would show the values, and one may be a secret in the wrong place.
+        raise InputError(f"catalog entry `llm`, settings: {describe_problem(error)}") from None
+
+
+def _check_credentials(credentials: object) -> dict[str, SecretStr]:
+    """Return the keys by their names, empty where there is none.
+
+    Raises:
+        InputError: something else was written; the message does not show it.
+    """
+    given = {} if credentials is None else credentials
+    if not isinstance(given, dict):
+        problem = "this is no mapping"
+    elif unknown := sorted(map(str, given.keys() - set(KEYS))):
+        problem = f"there is no {', '.join(unknown)}"
+    elif odd := [name for name, key in given.items() if not isinstance(key, str | None)]:
+        problem = f"{odd[0]} is no text, put it into quotes"
+    else:
+        return {name: SecretStr(given.get(name) or "") for name in KEYS}
+    raise InputError(f"credentials of `llm`: write {{api_key: <key>}} or {{base_url_key: <key>}}; {problem}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from hmltc_kedro.display import flatten, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +39,7 @@ def preview_frame(frame: pd.DataFrame) -> TablePreview:
 
 def preview_settings(values: Mapping[str, Any]) -> TablePreview:
     """Return nested settings or numbers for Kedro-Viz: one row a value, keys joined by dots."""
-    return _make_table(["name", "value"], _flatten(values))
+    return _make_table(["name", "value"], ((name, _list_values(value)) for name, value in flatten(values)))
 
 
 def _make_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> TablePreview:
@@ -45,14 +47,11 @@ def _make_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> TableP
     return {"index": list(range(len(data))), "columns": list(columns), "data": data}
 
 
-def _flatten(values: Mapping[str, Any], above: str = "") -> Iterator[list[Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{above}{key}.")
-        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-            yield [f"{above}{key}", [", ".join(map(str, item.values())) for item in value]]
-        else:
-            yield [f"{above}{key}", value]
+def _list_values(value: Any) -> Any:
+    """Return a list of mappings as a list of texts; anything else as it is."""
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return [", ".join(map(str, item.values())) for item in value]
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -62,6 +61,4 @@ def _plain(value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float):  # NaN and infinity are no JSON
         return float(f"{value:.4g}") if math.isfinite(value) else None if math.isnan(value) else str(value)
-    if isinstance(value, str) and len(value) > MAX_CELL:
-        return value[: MAX_CELL - 1] + "…"
-    return value
+    return shorten(value, MAX_CELL, "…") if isinstance(value, str) else value

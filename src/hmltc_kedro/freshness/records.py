@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from hmltc_kedro import display
 from hmltc_kedro.freshness.code import explain_code
 from hmltc_kedro.freshness.digests import Seen
 from hmltc_kedro.freshness.rows import Rows, explain_rows
@@ -116,10 +117,7 @@ def _relate(file: Path, folder: Path) -> str:
 
 def flatten(name: str, value: Any) -> dict[str, Any]:
     """Return a parameter's values by dotted name, as JSON gives them back: `train.fine_tuning.epochs`: 3."""
-    value = json.loads(json.dumps(value, default=_simplify))
-    if isinstance(value, dict) and value:
-        return {key: leaf for part, item in value.items() for key, leaf in flatten(f"{name}.{part}", item).items()}
-    return {name: value}
+    return dict(display.flatten({name: json.loads(json.dumps(value, default=_simplify))}))
 
 
 def _simplify(value: Any) -> Any:

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from hmltc_kedro.corpus.raw_documents import build_documents
 from hmltc_kedro.corpus.raw_files import read_corpus_frame
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.freshness.digests import content_digest, file_digest
 from hmltc_kedro.labelling.folder import BulkFolder, Shard
-from hmltc_kedro.progress import show_progress
 
 if TYPE_CHECKING:
     from hmltc_kedro.modeling import HierarchicalClassifier

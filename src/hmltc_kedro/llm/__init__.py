@@ -8,7 +8,6 @@ from hmltc_kedro.llm.client import (
     RecordedClient,
     TemplateClient,
 )
-from hmltc_kedro.llm.money import Plan
 from hmltc_kedro.llm.openai_client import OpenAIClient
 from hmltc_kedro.llm.replay import ReplayClient
 from hmltc_kedro.llm.settings import OpenAISettings
@@ -20,7 +19,6 @@ __all__ = [
     "ChatRequest",
     "OpenAIClient",
     "OpenAISettings",
-    "Plan",
     "RecordedClient",
     "ReplayClient",
     "TemplateClient",

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def request_key(request: ChatRequest, settings: OpenAISettings) -> str:
         "extra_body": settings.extra_body,
         "temperature": float(request.temperature),
         "max_tokens": request.max_tokens,
-        "sample": request.sample,
+        "sample": 0,  # a field of old: without it, every answer paid for so far would be asked again
         "prompt": request.prompt,
         "schema": answer_schema(request.schema),
     }
@@ -120,6 +120,7 @@ class AnswerCache:
         """
         self.path = Path(path)
         self._owner = uuid.uuid4().hex
+        self._unfit: set[tuple[str, str | None]] = set()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
@@ -135,7 +136,11 @@ class AnswerCache:
     def find(self, keys: Sequence[str]) -> dict[str, StoredAnswer]:
         """Return the answers of those `keys` that have one; a question set aside has none."""
         found = _find_rows(self._connection, keys)
-        return {key: row for key, row in found.items() if row.answer is not None}
+        return {k: row for k, row in found.items() if row.answer is not None and (k, row.answer) not in self._unfit}
+
+    def reject(self, rows: Iterable[StoredAnswer]) -> None:
+        """Let rows count as no answer from now on: what they say does not fit any more. They stay until replaced."""
+        self._unfit.update((row.key, row.answer) for row in rows)
 
     def claim(self, key: str) -> Claim:
         """Take the right to ask `key`, unless it is answered or a living process asks it."""
@@ -154,10 +159,11 @@ class AnswerCache:
             return Claim.MINE
 
     def store(self, row: StoredAnswer) -> None:
-        """Write a row and give its claim back. An answer is never overwritten."""
+        """Write a row and give its claim back. An answer that fits is never overwritten, nor any by a failure."""
         marks = ", ".join("?" * len(COLUMNS))
         with self._transaction():
-            if not self.find([row.key]):
+            there = _find_rows(self._connection, [row.key]) if row.answer is None else self.find([row.key])
+            if row.key not in there or there[row.key].answer is None:
                 self._connection.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks})", astuple(row))
             self._connection.execute("DELETE FROM claims WHERE key = ?", (row.key,))
 

@@ -15,6 +15,7 @@ from hmltc_kedro.llm.failures import Failure, Verdict, judge_error
 from hmltc_kedro.llm.limits import Pacer, back_off
 from hmltc_kedro.llm.money import Budget, price_tokens
 from hmltc_kedro.llm.parsing import UnfitAnswer, parse_answer
+from hmltc_kedro.llm.replies import Reply, ServerFault, read_reply
 from hmltc_kedro.llm.settings import Mode, OpenAISettings
 from hmltc_kedro.llm.tokens import OVERHEAD, answer_schema, bound_tokens, count_input, count_tokens
 from hmltc_kedro.llm.usage import Usage
@@ -57,15 +58,6 @@ class Receipt:
 
     input_tokens: int = 0
     output_tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What matters of a chat completion."""
-
-    text: str
-    refusal: str
-    finish_reason: str
 
 
 @dataclass
@@ -126,7 +118,7 @@ class Caller:
             except UnfitAnswer as error:
                 problem = str(error)
                 messages = [*question, *_ask_again(reply, problem)]
-        raise SetAside(f"{1 + self._settings.repairs} answers did not fit: {problem}")
+        raise SetAside(f"{1 + self._settings.repairs} answers did not fit: {problem}", Failure.UNFIT)
 
     async def _complete(self, request: ChatRequest, messages: list[Message], receipt: Receipt) -> Reply:
         """Return a completion in the strongest mode the server takes."""
@@ -160,7 +152,7 @@ class Caller:
                 return await self._send(request, messages, mode, receipt)
             except (InputError, Abandoned):
                 raise
-            except (OpenAIError, TimeoutError, ValueError) as error:
+            except (OpenAIError, ServerFault, OSError, ValueError) as error:
                 verdict = judge_error(error, self._settings)
             self._check_retry(verdict, tries)
             self._usage.retries += 1
@@ -196,14 +188,15 @@ class Caller:
         await self._keep_pace(tokens)
         async with self._budget.reserve(self._bound_cost(request, messages)):
             async with asyncio.timeout(settings.timeout):
-                completion = await self._openai.chat.completions.create(
+                response = await self._openai.chat.completions.with_raw_response.create(
                     **_build_body(request, messages, mode, settings)
                 )
-            if isinstance(completion, str):
-                raise ValueError("the answer is no chat completion")
+            reply = read_reply(response.content)
+            if reply.fault is None or reply.output_tokens:
+                self._book(request, reply, receipt)
+            if reply.fault is not None:
+                raise reply.fault
             self.heard = True
-            reply = _read_reply(completion)
-            self._book(request, reply, getattr(completion, "usage", None), receipt)
             return reply
 
     async def _keep_pace(self, tokens: int) -> None:
@@ -229,11 +222,11 @@ class Caller:
         asked += bound_tokens(str(answer_schema(request.schema)))
         return price_tokens(self._settings.price, asked, request.max_tokens)
 
-    def _book(self, request: ChatRequest, reply: Reply, used: Any, receipt: Receipt) -> None:
-        """Add a completion to usage and receipt; a server that reports no usage is estimated."""
-        model = self._settings.model
-        asked = used.prompt_tokens if used else count_input(request, model)
-        answered = used.completion_tokens if used else count_tokens(reply.text, model)
+    def _book(self, request: ChatRequest, reply: Reply, receipt: Receipt) -> None:
+        """Add a completion to usage and receipt; what the server does not count is estimated."""
+        model, asked, answered = self._settings.model, reply.input_tokens, reply.output_tokens
+        asked = count_input(request, model) if asked is None else asked
+        answered = count_tokens(reply.text, model) if answered is None else answered
         receipt.input_tokens += asked
         receipt.output_tokens += answered
         self._usage.calls += 1
@@ -265,23 +258,6 @@ def _build_body(request: ChatRequest, messages: list[Message], mode: Mode, setti
     return body
 
 
-def _read_reply(completion: Any) -> Reply:
-    """Return the first choice, empty where there is none: servers leave out what they like."""
-    choices = getattr(completion, "choices", None)
-    choice = choices[0] if choices else None
-    message = getattr(choice, "message", None)
-    return Reply(
-        text=_drop_halves(getattr(message, "content", None) or ""),
-        refusal=_drop_halves(getattr(message, "refusal", None) or ""),
-        finish_reason=getattr(choice, "finish_reason", None) or "",
-    )
-
-
-def _drop_halves(text: str) -> str:
-    """Return `text` without half characters, which JSON can spell and UTF-8 cannot."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
 def _check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
     """Return the value of a reply.
 
@@ -293,13 +269,13 @@ def _check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
         raise SetAside(f"the model refuses: {reply.refusal}")
     if reply.finish_reason == "content_filter":
         raise SetAside("stopped by the content filter")
-    if not reply.text.strip():
-        raise UnfitAnswer("the answer is empty")
     try:
-        return parse_answer(reply.text, request.schema)
+        return parse_answer(reply.text, request.schema, reply.finished)
     except UnfitAnswer as error:
-        if reply.finish_reason == "length":
+        if not reply.finished:
             raise UnfitAnswer(f"it was cut off after {request.max_tokens} tokens") from error
+        if not reply.text.strip():
+            raise UnfitAnswer("there is no text in it") from error
         raise
 
 

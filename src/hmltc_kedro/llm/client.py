@@ -30,8 +30,6 @@ class ChatRequest:
         schema: the model an answer is checked against.
         temperature: sampling temperature.
         max_tokens: bound on the answer's length.
-        sample: number of a repeated question; another number is another question, with an answer of
-            its own.
     """
 
     task: str
@@ -40,7 +38,6 @@ class ChatRequest:
     schema: type[BaseModel]
     temperature: float = 0.7
     max_tokens: int = 200
-    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ class RecordedClient:
                     if line.strip():
                         row = json.loads(line)
                         self._answers[row["task"], str(row["class_id"])] = row["answer"]
-                except (ValueError, KeyError, TypeError) as error:  # bad JSON and bad UTF-8 are ValueErrors
+                except (ValueError, KeyError, TypeError, RecursionError) as error:  # bad JSON, bad UTF-8: ValueErrors
                     raise InputError(
                         f"{self.path}:{number}: not a recorded answer ({error}); "
                         'write {"task": ..., "class_id": ..., "answer": {...}}'

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from hmltc_kedro.llm.limits import parse_retry_after
+from hmltc_kedro.llm.replies import NoCompletion, ServerFault, find_words
 from hmltc_kedro.llm.settings import OpenAISettings
-
-if TYPE_CHECKING:
-    from openai import APIStatusError
 
 OVERFLOW = re.compile(
     r"context_length|context[ _](length|size|window)|exceed_context|"
@@ -29,6 +27,7 @@ class Failure(Enum):
     BUSY = "try again: the server is overloaded, limited or broken"
     REJECTED = "the server does not take this request, or this way of asking"
     SET_ASIDE = "the server will not answer this question"
+    UNFIT = "the server answers, but not what was asked for"
 
 
 @dataclass(frozen=True)
@@ -51,38 +50,48 @@ def judge_error(error: Exception, settings: OpenAISettings) -> Verdict:
     from openai import APIStatusError, APITimeoutError
 
     if isinstance(error, APIStatusError):
-        return _judge_status(error, settings)
+        words = find_words(error.body) or error.message
+        said = f"HTTP {error.status_code}: {words}"
+        return _judge_status(error.status_code, said, error.code or "", error.response.headers, settings)
+    if isinstance(error, ServerFault):
+        said = f"in place of an answer: {error}"
+        special = OVERFLOW.search(said) or FILTERED.search(said)
+        return _judge_status(error.status or (400 if special else 500), said, "", {}, settings)
     if isinstance(error, TimeoutError | APITimeoutError):
         return Verdict(Failure.UNREACHABLE, f"no answer within {settings.timeout:g} s")
     cause = error.__cause__ or error
-    return Verdict(Failure.UNREACHABLE, f"{type(cause).__name__}: {cause}" if str(cause) else repr(cause))
+    named = str(cause) if isinstance(cause, NoCompletion) else f"{type(cause).__name__}: {cause}"
+    return Verdict(Failure.UNREACHABLE, named if str(cause) else repr(cause))
 
 
-def _judge_status(error: APIStatusError, settings: OpenAISettings) -> Verdict:
-    status, text = error.status_code, f"{error.code or ''} {error.message}"
-    wait = parse_retry_after(error.response.headers)
+def _judge_status(status: int, said: str, code: str, headers: Mapping[str, str], settings: OpenAISettings) -> Verdict:
+    text = f"{code} {said}"
+    if 300 <= status < 400:
+        place = headers.get("location", "another place").split("?")[0]
+        return Verdict(Failure.STOP, f"{settings.server} points to {place} (HTTP {status}); write that in llm.base_url")
     if status in {401, 403} and not FILTERED.search(text):
-        # The server's own words may quote the key.
+        # The server's own words may quote a part of the key.
+        others = "" if settings.is_openai else ", or base_url_key in credentials.yml; OPENAI_API_KEY is not sent there"
         return Verdict(
             Failure.STOP,
             f"{settings.server} refuses the API key (HTTP {status}); check the credential of `llm` "
-            "(OPENAI_API_KEY) and that it may use the model",
+            f"({settings.key_variable}{others}) and that it may use the model",
         )
     if status in {404, 405}:
         return Verdict(
             Failure.STOP,
-            f"{settings.server} has no chat model {settings.model!r} there (HTTP {status}); "
+            f"{settings.server} has no chat model {settings.model!r} there ({said}); "
             "check llm.model and llm.base_url (it ends in /v1 for most servers)",
         )
-    if status == 429 and "insufficient_quota" in text:
+    if "insufficient_quota" in text:
         return Verdict(
             Failure.STOP,
             f"the account at {settings.server} has no credit left; check its plan and billing",
         )
     if status in {408, 409, 429} or status >= 500:
-        return Verdict(Failure.BUSY, f"HTTP {status}: {error.message}", wait)
+        return Verdict(Failure.BUSY, said, parse_retry_after(headers))
     if OVERFLOW.search(text) or status == 413:
-        return Verdict(Failure.SET_ASIDE, f"the prompt is too long for {settings.model}: {error.message}")
+        return Verdict(Failure.SET_ASIDE, f"the prompt is too long for {settings.model}: {said}")
     if FILTERED.search(text):
-        return Verdict(Failure.SET_ASIDE, f"stopped by the content filter: {error.message}")
-    return Verdict(Failure.REJECTED, f"HTTP {status}: {error.message}")
+        return Verdict(Failure.SET_ASIDE, f"stopped by the content filter: {said}")
+    return Verdict(Failure.REJECTED, said)

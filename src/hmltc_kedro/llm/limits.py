@@ -12,6 +12,9 @@ from email.utils import parsedate_to_datetime
 class Pacer:
     """Spreads requests evenly so that neither limit is exceeded; seconds of a monotonic clock.
 
+    Not `aiolimiter`: its bucket lets a whole minute's requests go at once and as many in the minute that follows, it
+    refuses a request of more tokens than a minute has, and a wait in it does not end when the run does.
+
     Args:
         requests_per_minute: None for no limit.
         tokens_per_minute: None for no limit.
@@ -42,7 +45,8 @@ class Pacer:
 def back_off(tries: int, first: float, longest: float) -> float:
     """Return the wait after so many `tries`: doubling, bounded, cut by up to a half at random.
 
-    The randomness keeps requests that failed together from coming back together.
+    The randomness keeps requests that failed together from coming back together. (Not `tenacity`: it would replace
+    this line, while what decides about another try, and the pause that all requests share, would stay.)
     """
     return min(longest, first * 2.0**tries) * random.uniform(0.5, 1.0)
 

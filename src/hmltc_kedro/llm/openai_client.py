@@ -13,20 +13,19 @@ from pathlib import Path
 from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr, ValidationError
 
+from hmltc_kedro.display import shorten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
 from hmltc_kedro.llm.caller import Caller, Structured
 from hmltc_kedro.llm.client import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.money import Plan, estimate
+from hmltc_kedro.llm.connection import connect
+from hmltc_kedro.llm.money import estimate
 from hmltc_kedro.llm.session import Session
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.llm.text import clean_text
 from hmltc_kedro.llm.usage import Usage
 
 logger = logging.getLogger(__name__)
-
-NO_KEY = "none"
-"""Sent to a server of one's own where no key is given, lest `openai` sends it OPENAI_API_KEY."""
 
 LONGEST_REASON = 300
 """Characters of an error that are kept."""
@@ -38,8 +37,8 @@ class OpenAIClient:
     Args:
         settings: model, server, limits, prices.
         cache: file of the answer cache.
-        api_key: None for the environment's OPENAI_API_KEY, which is used for OpenAI itself only. It
-            appears in no log, cache, error or representation.
+        api_key: key of the server in the settings; None for the environment variable of that server, OPENAI_API_KEY
+            for OpenAI itself and LLM_API_KEY for any other. It appears in no log, cache, error or representation.
     """
 
     def __init__(
@@ -71,11 +70,6 @@ class OpenAIClient:
         place = f"server={self.settings.server!r}, cache={str(self._cache_path)!r}"
         return f"OpenAIClient({self.name!r}, {place})"
 
-    def plan(self, requests: Sequence[ChatRequest]) -> Plan:
-        """Return what asking `requests` would take, without asking."""
-        cached = self._look_up([request_key(request, self.settings) for request in requests])
-        return estimate(requests, self.settings, cached)
-
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return one answer a request, in their order; each new one is on disk by then.
 
@@ -89,14 +83,16 @@ class OpenAIClient:
         keys = [request_key(request, self.settings) for request in requests]
         questions = dict(zip(reversed(keys), reversed(requests), strict=True))
         started = time.monotonic()
-        rows = self._look_up(list(questions))
+        found = self._look_up(list(questions))
+        rows = {key: row for key, row in found.items() if read_row(questions[key], row, self.name).value is not None}
+        unfit = [row for key, row in found.items() if key not in rows]
         todo = {key: questions[key] for key in dict.fromkeys(keys) if key not in rows}
         if requests:
             logger.info("LLM plan: %s", estimate(requests, self.settings, rows))
         self.usage.cached += len(requests) - len(todo)
         try:
             if todo:
-                rows |= self._run(todo)
+                rows |= self._run(todo, unfit)
         finally:
             self.usage.seconds += time.monotonic() - started
             logger.info("LLM usage: %s", self.usage)
@@ -112,12 +108,12 @@ class OpenAIClient:
         except sqlite3.Error as error:
             raise InputError(f"{self._cache_path}: not a sound answer cache ({error}); move it away") from error
 
-    def _run(self, todo: Mapping[str, ChatRequest]) -> dict[str, StoredAnswer]:
+    def _run(self, todo: Mapping[str, ChatRequest], unfit: Sequence[StoredAnswer]) -> dict[str, StoredAnswer]:
         """Run the session in a thread with its own loop: a notebook has one in this thread."""
-        key = self._find_key()
+        self._find_key()
         try:
             with start_blocking_portal() as portal:
-                return portal.call(self._converse, todo, key)
+                return portal.call(self._converse, todo, unfit)
         except InputError as error:
             # The cause would show the request, and with it the key, in a long traceback.
             raise InputError(
@@ -130,46 +126,33 @@ class OpenAIClient:
             )
             raise
 
-    async def _converse(self, todo: Mapping[str, ChatRequest], key: SecretStr) -> dict[str, StoredAnswer]:
-        from openai import AsyncOpenAI, Timeout
-
-        settings = self.settings
-        openai = AsyncOpenAI(
-            api_key=key.get_secret_value(),
-            base_url=settings.base_url,
-            timeout=Timeout(settings.timeout, connect=min(10.0, settings.timeout)),
-            max_retries=0,
-        )
+    async def _converse(
+        self, todo: Mapping[str, ChatRequest], unfit: Sequence[StoredAnswer]
+    ) -> dict[str, StoredAnswer]:
         with closing(AnswerCache(self._cache_path)) as cache:
-            async with openai:
-                caller = Caller(openai, settings, self.usage, self._structured)
-                session = Session(todo, settings, caller, cache, self.usage, self._redact)
+            cache.reject(unfit)
+            async with connect(self.settings, self._key) as openai:
+                caller = Caller(openai, self.settings, self.usage, self._structured)
+                session = Session(todo, self.settings, caller, cache, self.usage, self._redact)
                 return await session.run()
 
-    def _find_key(self) -> SecretStr:
-        """Return the key to send.
+    def _find_key(self) -> None:
+        """Look for a key in the environment where none was given.
 
         Raises:
             InputError: OpenAI itself is to be asked, and there is no key.
         """
-        if self._key is not None:
-            return self._key
-        if self.settings.base_url is not None:
-            return SecretStr(NO_KEY)
-        key = _check_key(os.environ.get("OPENAI_API_KEY"))
-        if key is None:
+        self._key = self._key or _check_key(os.environ.get(self.settings.key_variable))
+        if self._key is None and self.settings.is_openai:
             raise InputError(
                 "no API key: set the environment variable OPENAI_API_KEY or the credential of `llm`"
                 ", give llm.base_url of a server without keys, or use another client"
             )
-        self._key = key
-        return key
 
     def _redact(self, text: str) -> str:
         """Return a reason as one short line without the key in it."""
         secret = self._key.get_secret_value() if self._key else ""
-        shown = clean_text(text.replace(secret, "***") if secret else text)
-        return shown if len(shown) <= LONGEST_REASON else shown[: LONGEST_REASON - 1] + "…"
+        return shorten(clean_text(text.replace(secret, "***") if secret else text), LONGEST_REASON, mark="…")
 
 
 def read_row(request: ChatRequest, row: StoredAnswer, source: str) -> ChatAnswer:

@@ -53,6 +53,8 @@ class ReplayClient:
         ]
         if missing:
             raise InputError.from_problems(missing)
-        self.usage.cached += len(requests)
-        self.usage.failed += sum(rows[key].answer is None for key in keys)
-        return [read_row(request, rows[key], self.name) for key, request in zip(keys, requests, strict=True)]
+        answers = [read_row(request, rows[key], self.name) for key, request in zip(keys, requests, strict=True)]
+        failed = sum(answer.value is None for answer in answers)
+        self.usage.cached += len(answers) - failed
+        self.usage.failed += failed
+        return answers

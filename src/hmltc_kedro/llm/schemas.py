@@ -1,22 +1,29 @@
 """What an answer must look like, one model a task.
 
 The rules beyond the shape (no empty text, no empty list) are validators, not JSON schema keywords:
-OpenAI's strict mode refuses a schema with `minLength` in it.
+OpenAI's strict mode refuses a schema with `minLength` in it. What repeats the question instead of answering it (the
+prompt's `<the sentence>`, the schema's own words) fits the shape and is refused as well.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from hmltc_kedro.llm.text import clean_text
+
+PLACEHOLDER = re.compile(r"<[^<>]*>|[.…]+")
+"""What the prompts write where an answer goes: `<the sentence>`, and `...` for more of a list."""
 
 
 def _check_text(text: str) -> str:
     cleaned = clean_text(text)
     if not cleaned:
         raise ValueError("the text is empty")
+    if PLACEHOLDER.fullmatch(cleaned):
+        raise ValueError("that is the placeholder of the format, not an answer")
     return cleaned
 
 
@@ -33,25 +40,36 @@ Lines = Annotated[list[Line], AfterValidator(_check_list)]
 """At least one line."""
 
 
-class ClassDescription(BaseModel):
-    """Answer to `describe_class`."""
+class Answer(BaseModel):
+    """What all answers have in common."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="after")
+    def _refuse_echoes(self) -> Self:
+        """Refuse a text that is the schema's own description, or the first words of it."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            for text in value if isinstance(value, list) else [value]:
+                begins = " " in text and (field.description or "").startswith(text.rstrip(". "))
+                if begins or text == type(self).__doc__:
+                    raise ValueError(f"{name} repeats the words of the question")
+        return self
+
+
+class ClassDescription(Answer):
+    """Answer to `describe_class`."""
 
     description: Line = Field(description="one sharp sentence about the class")
 
 
-class ClassKeywords(BaseModel):
+class ClassKeywords(Answer):
     """Answer to `write_keywords`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keywords: Lines = Field(description="words and short phrases typical of the class")
 
 
-class ClassReviews(BaseModel):
+class ClassReviews(Answer):
     """Answer to `write_reviews`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reviews: Lines = Field(description="one text a product, each different")

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from tqdm import tqdm
 
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import LEASE, AnswerCache, Claim, StoredAnswer, now
 from hmltc_kedro.llm.caller import Abandoned, Caller, Receipt, SetAside
@@ -18,7 +19,6 @@ from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.llm.usage import Usage, format_cost
-from hmltc_kedro.progress import show_progress
 
 POLL = 0.25
 """Seconds between two looks at answers another process is asking for."""
@@ -65,13 +65,14 @@ class Session:
         self._rows: dict[str, StoredAnswer] = {}
         self._busy_in_a_row = 0
         self._failed_in_a_row = 0
-        self._stop: InputError | None = None
+        self._stop: Exception | None = None
 
     async def run(self) -> dict[str, StoredAnswer]:
         """Return one row a question.
 
         Raises:
             InputError: the run had to stop. All answers until then are in the cache.
+            Exception: something nobody foresaw went wrong with one question, likewise after those under way.
         """
         bar = tqdm(total=len(self._questions), desc="llm", unit="answer", disable=not show_progress())
         with bar as self._bar:
@@ -108,6 +109,8 @@ class Session:
                 await self._put_back(key)
         except sqlite3.Error as error:
             self._halt(InputError(f"{self._cache.path}: cannot write ({error}); check disk and rights"))
+        except Exception as error:  # the task group would cancel the others, which are paid for
+            self._halt(error)
 
     async def _put_back(self, key: str) -> None:
         """Return a question to the queue; sleep when other processes ask all that are left."""
@@ -163,8 +166,8 @@ class Session:
     def _count_failure(self, failure: Failure, reason: str) -> None:
         """Stop when nothing but failures comes back: a dead server must not cost a night."""
         self._usage.failed += 1
-        if failure is Failure.SET_ASIDE or (failure is Failure.REJECTED and self._usage.calls):
-            return
+        if failure is Failure.SET_ASIDE:
+            return  # the server is well, and so many neighbours in a taxonomy may be refused
         self._failed_in_a_row += 1
         limit = GIVE_UP if self._caller.heard else GIVE_UP_UNHEARD
         if self._failed_in_a_row >= limit:
@@ -176,7 +179,7 @@ class Session:
                 )
             )
 
-    def _halt(self, error: InputError) -> None:
+    def _halt(self, error: Exception) -> None:
         """Let the requests under way end, and start no more."""
         self._stop = self._stop or error
         self._caller.stopped.set()

@@ -30,6 +30,10 @@ LIST_PRICES: dict[str, Price] = {
 """OpenAI's list prices when this was written; `prices` in the settings overrides and adds."""
 
 
+OPENAI = "https://api.openai.com/v1"
+"""Where OpenAI itself answers."""
+
+
 class OpenAISettings(BaseModel):
     """Settings of `OpenAIClient` and `ReplayClient`.
 
@@ -55,7 +59,8 @@ class OpenAISettings(BaseModel):
         extra_body: further fields of each request, as the server names them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A wrong setting may be a key in the wrong place: errors do not show it.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     model: str = Field(default="gpt-4o-mini", min_length=1)
     base_url: str | None = None
@@ -78,10 +83,14 @@ class OpenAISettings(BaseModel):
     def _check_address(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # its message quotes the address
+            sound = False
+        if not sound or not url.isprintable() or " " in url:
             raise ValueError("base_url is no http(s) address; write https://<server>/v1")
-        if parts.username or parts.password or parts.query:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             # The address stands in logs and errors; a secret in it would stand there too.
             raise ValueError("base_url carries a login or a query; give the key as a credential")
         return url
@@ -90,6 +99,22 @@ class OpenAISettings(BaseModel):
     def price(self) -> Price | None:
         """Price of `model`, None where no table has it."""
         return self.prices.get(self.model) or LIST_PRICES.get(self.model)
+
+    @property
+    def address(self) -> str:
+        """Where the questions go."""
+        return self.base_url or OPENAI
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether they go to OpenAI itself, in whatever region."""
+        parts = urlsplit(self.address)
+        return parts.scheme == "https" and f".{parts.hostname}".endswith(".api.openai.com")
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that holds the key of this server, and of no other."""
+        return "OPENAI_API_KEY" if self.is_openai else "LLM_API_KEY"
 
     @property
     def server(self) -> str:

@@ -23,9 +23,9 @@ from hmltc_kedro import __version__
 from hmltc_kedro.arrays import HalfArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.abstention import find_fitting
-from hmltc_kedro.progress import show_progress
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView

@@ -14,13 +14,13 @@ from torch import nn
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import HalfArray, IntArray
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.modeling.examples import Examples
 from hmltc_kedro.modeling.features import Features
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.losses import focal_loss
 from hmltc_kedro.modeling.phases import Phase
 from hmltc_kedro.modeling.settings import LossSettings
-from hmltc_kedro.progress import show_progress
 from hmltc_kedro.text.features import TextFeatures
 from hmltc_kedro.text.lexical_view import LexicalView
 

@@ -18,7 +18,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray, IntArray
-from hmltc_kedro.progress import show_progress
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.pseudo_labels.moments import BLOCK, estimate_moments
 from hmltc_kedro.pseudo_labels.reliability import average_views
 from hmltc_kedro.taxonomy import Taxonomy

@@ -8,7 +8,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import IntArray
-from hmltc_kedro.progress import show_progress
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.pseudo_labels.moments import BLOCK
 
 POOL = 50_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,7 +20,7 @@ N_BARS = 10
 """Classes named at each end of the distribution."""
 
 
-def build_page(run: RunEntries, title: str) -> str:
+def build_page(run: RunEntries, title: str, stages: Sequence[str]) -> str:
     """Return the report as one HTML document.
 
     Everything is inside it: the style sheet, the script, the charts, the documents. It asks for nothing from outside,
@@ -29,6 +30,7 @@ def build_page(run: RunEntries, title: str) -> str:
     Args:
         run: what the page shows.
         title: of the page, such as the name of the dataset.
+        stages: of a run, in their order.
     """
     environment = Environment(
         loader=PackageLoader("hmltc_kedro.report"),
@@ -42,6 +44,7 @@ def build_page(run: RunEntries, title: str) -> str:
     chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics)
     return environment.get_template("page.html").render(
         title=title,
+        stage_names=stages,
         run=run,
         summaries=summaries,
         class_summaries=class_summaries,

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from hmltc_kedro import display
+from hmltc_kedro.display import flatten
 from hmltc_kedro.llm.usage import format_cost
 from hmltc_kedro.report.entries import RunEntries
-
-STAGES = ("ingest", "enrich", "pseudo_label", "augment", "train", "infer", "evaluate", "report")
-
 
 PACKAGES = (
     *("hmltc_kedro", "kedro", "kedro-datasets", "numpy", "pandas", "scipy", "scikit-learn", "plotly", "pydantic"),
@@ -38,7 +37,7 @@ MEASURED = 10_000
 
 def shorten(text: str) -> str:
     """Return `text`, cut after `MAX_TEXT` characters."""
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
+    return display.shorten(text, MAX_TEXT, "…")
 
 
 def read_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -90,7 +89,7 @@ def summarise_taxonomy(run: RunEntries) -> list[tuple[str, int]]:
     ]
 
 
-def describe_stages(run: RunEntries) -> list[dict[str, Any]]:
+def describe_stages(run: RunEntries, stages: Sequence[str]) -> list[dict[str, Any]]:
     """Return one row a stage: stage, did (sentences), seconds, finished, money, usage, nodes.
 
     All but the sentences come from the record of the last run of each of the stage's nodes and are None without one.
@@ -98,7 +97,7 @@ def describe_stages(run: RunEntries) -> list[dict[str, Any]]:
     """
     did = _describe_work(run)
     rows = []
-    for stage in STAGES:
+    for stage in stages:
         nodes = {name: node for name, node in run.run_record.items() if node["stage"] == stage}
         usages = [node["llm"] for node in nodes.values() if node.get("llm")]
         rows.append(
@@ -178,28 +177,16 @@ def count_by_size(statistics: pd.DataFrame) -> tuple[list[str], dict[str, list[i
     return names, {s: np.bincount(bins[status == s], minlength=n).tolist() for s in ("empty", "starved", "enough")}
 
 
-def flatten_settings(parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each stage by dotted key, defaults included; of the whole run below an empty name.
-
-    The variants of the ablation are no settings of this run and are left out.
-    """
-    settings: dict[str, dict[str, Any]] = {"": {}, **{stage: {} for stage in STAGES}}
+def flatten_settings(parameters: Mapping[str, Any], stages: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each stage by dotted key, defaults included; of the whole run below an empty name."""
+    settings: dict[str, dict[str, Any]] = {"": {}, **{stage: {} for stage in stages}}
     for name, value in parameters.items():
-        if name == "ablation":
-            continue
         value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         if isinstance(value, Mapping):
-            settings[name] = _flatten(value)
+            settings[name] = dict(flatten(value))
         else:
             settings[""][name] = value
     return settings
-
-
-def _flatten(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flatten(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return flat
 
 
 def list_versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import BoolArray, FloatArray, IntArray
-from hmltc_kedro.progress import show_progress
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.pseudo_labels.gaps import choose_threshold, count_by_largest_gap, measure_gaps_after
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.windows import normalise

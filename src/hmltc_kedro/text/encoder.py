@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray
-from hmltc_kedro.progress import show_progress
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
 from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
 from hmltc_kedro.text.windows import encode_texts

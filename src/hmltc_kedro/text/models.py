@@ -7,9 +7,9 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest
-from hmltc_kedro.progress import show_progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

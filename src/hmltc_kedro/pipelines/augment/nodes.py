@@ -6,9 +6,9 @@ import pandas as pd
 
 from hmltc_kedro.augmentation.reviews import ask_for_reviews, choose_path, collect_reviews
 from hmltc_kedro.augmentation.style import StyleRules, measure_style
+from hmltc_kedro.augmentation.style_examples import draw_examples, draw_pool
 from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.llm import ChatClient
-from hmltc_kedro.llm.examples import draw_examples, draw_pool
 from hmltc_kedro.pipelines.augment.params import StyleChoice
 from hmltc_kedro.pseudo_labels.starvation import count_silver_labels
 from hmltc_kedro.taxonomy import Taxonomy

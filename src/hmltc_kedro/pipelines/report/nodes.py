@@ -9,9 +9,13 @@ import plotly.graph_objects as go
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.evaluation import diagnostics
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.report import RunEntries, build_page, figures
 from hmltc_kedro.studies import gcn, style
 from hmltc_kedro.taxonomy import Taxonomy
+
+SETTINGS = "settings_"
+"""What the names of the report's inputs begin with that are a stage's settings."""
 
 
 def draw_taxonomy_map(label_statistics: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
@@ -77,5 +81,7 @@ def diagnose_run(
 
 
 def write_report(title: str, **entries: Any) -> str:
-    """Show the run on one HTML page; `entries` are those that `report.RunEntries` names."""
-    return build_page(RunEntries(**entries), title)
+    """Show the run on one HTML page; `entries` are those that `report.RunEntries` names, and `settings_<stage>`."""
+    names = [name for name in entries if name.startswith(SETTINGS)]
+    parameters = {name.removeprefix(SETTINGS): entries.pop(name) for name in names}
+    return build_page(RunEntries(**entries, parameters=parameters), title, STAGES)

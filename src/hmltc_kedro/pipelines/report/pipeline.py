@@ -7,9 +7,14 @@ from kedro.pipeline import Node, Pipeline
 from hmltc_kedro.pipelines.report import nodes
 from hmltc_kedro.report import RunEntries
 
+SHOWN = ("seed", "ingest", "enrich", "pseudo_label", "augment", "train", "infer", "report")
+"""Settings that the report shows; those of the ablation's variants are none of this run."""
+
 
 def create_pipeline() -> Pipeline:
     """`label_statistics`, `class_embeddings`, texts and `predictions` to studies and diagnostics; all to `report`."""
+    entries = {field.name: field.name for field in fields(RunEntries) if field.name != "parameters"}
+    settings = {f"{nodes.SETTINGS}{name}": f"params:{name}" for name in SHOWN}
     return Pipeline(
         [
             Node(
@@ -62,7 +67,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.write_report,
-                inputs={"title": "params:report.title", **{field.name: field.name for field in fields(RunEntries)}},
+                inputs={"title": "params:report.title", **entries, **settings},
                 outputs="report",
                 name="write_report",
             ),

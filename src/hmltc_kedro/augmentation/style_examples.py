@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from hmltc_kedro.display import shorten
 from hmltc_kedro.llm.text import clean_text
 
 SHINGLE = 3
@@ -29,7 +30,7 @@ def draw_examples(
 ) -> list[str]:
     """Return `count` texts of the pool for a class, shortest first, each cut at a word."""
     chosen = heapq.nsmallest(count, pool, key=lambda text: _rank(seed, class_id, text))
-    return sorted((_shorten(clean_text(text), max_characters) for text in chosen), key=len)
+    return sorted((shorten(clean_text(text), max_characters) for text in chosen), key=len)
 
 
 def normalise_text(text: str) -> str:
@@ -72,10 +73,6 @@ def _shingles(text: str) -> set[str]:
         return set()
     last = max(1, len(words) - SHINGLE + 1)
     return {" ".join(words[i : i + SHINGLE]) for i in range(last)}
-
-
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else text[:length].rsplit(" ", 1)[0]
 
 
 def _rank(seed: int, class_id: str, text: str) -> bytes:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro.llm.examples import distinct_texts, draw_examples, draw_pool, normalise_text
+from hmltc_kedro.augmentation.style_examples import distinct_texts, draw_examples, draw_pool, normalise_text
 
 TEXTS = [f"text number {i} " + "word " * (i % 30) for i in range(1000)]
 

@@ -1,0 +1,28 @@
+"""How things are shown to people: progress, long texts, nested settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def show_progress() -> bool:
+    """Tell whether progress bars belong on the terminal: only where a person is watching."""
+    return sys.stderr.isatty()
+
+
+def shorten(text: str, length: int, mark: str = "") -> str:
+    """Return at most `length` characters of `text`, cut at a word, and with `mark` at the end where it was cut."""
+    if len(text) <= length:
+        return text
+    return text[: length - len(mark)].rsplit(" ", 1)[0] + mark
+
+
+def flatten(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested settings by dotted name: `head.epochs`, 3; an empty mapping is a value."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
