@@ -111,6 +111,6 @@ def classifier(encoder: TextEncoder, diamond_vectors: np.ndarray) -> Hierarchica
         encoder.load_model(),
         CosineHead(torch.from_numpy(diamond_vectors), temperature=0.05, prior=0.01),
         Taxonomy.from_edges(DIAMOND_CLASSES, DIAMOND_EDGES, keywords),
-        DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.5),
-        {"encoder": "embedded", "seed": 7},
+        decoding=DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.5),
+        description={"encoder": "embedded", "seed": 7},
     )

@@ -209,6 +209,20 @@ class Taxonomy:
             return [(c,)]
         return [(*path, c) for parent in self.parents[c] for path in self.paths_to(parent)]
 
+    def count_paths(self) -> int:
+        """Return the number of root-to-node paths, without listing them: a DAG of 61 classes can have a million."""
+        ways = [0] * len(self)
+        for c in self.topological_order:
+            ways[c] = sum(ways[p] for p in self.parents[c]) if self.parents[c] else 1
+        return sum(ways)
+
+    def first_paths(self) -> list[tuple[int, ...]]:
+        """Return one path from a root to each class, along first parents."""
+        paths: list[tuple[int, ...]] = [()] * len(self)
+        for c in self.topological_order:
+            paths[c] = (*(paths[self.parents[c][0]] if self.parents[c] else ()), c)
+        return paths
+
     def iterate_paths(self) -> Iterator[tuple[int, ...]]:
         """Yield every root-to-node path of the taxonomy, one-node paths included."""
         for c in range(len(self)):

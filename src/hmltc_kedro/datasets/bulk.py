@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from hmltc_kedro.datasets.previews import preview_frame
 from hmltc_kedro.labelling.folder import BulkFolder
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
 
 
 class BulkDataset(AbstractDataset[None, BulkFolder]):
@@ -35,6 +40,12 @@ class BulkDataset(AbstractDataset[None, BulkFolder]):
     def identify(self) -> dict[str, Any]:
         """Say where the documents come from."""
         return {"source": str(self._folder.source)}
+
+    def preview(self) -> TablePreview:
+        """Return what is labelled, for Kedro-Viz: a row a file."""
+        done = self._folder.read_manifest()
+        rows = [{"labels": name, "rows": shard.rows, "seconds": shard.seconds} for name, shard in done.items()]
+        return preview_frame(pd.DataFrame(rows, columns=["labels", "rows", "seconds"]))
 
     def _exists(self) -> bool:
         return True

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hmltc_kedro.llm.text import shorten
+from hmltc_kedro.display import shorten
 
 
 @pytest.mark.parametrize(
