@@ -39,7 +39,7 @@ MARKED = re.compile(r"(<!-- generated: ([a-z]+) ?(\w*) -->\n).*?(<!-- end -->)",
 STAGE_PAGES = (*STAGES, "label", "ablation")
 """Pipelines with a page of their own: the stages of a run, and the two that are no part of one."""
 PACKAGE = Path(hmltc_kedro.__file__).parent
-SEED = "Top-level, shared by all stages: splits, order of batches, samples, bootstrap. Any number will do."
+SEED = "Top-level, shared by all stages."
 """The one setting that belongs to no model."""
 PLACES = {"${_dataset}": "<dataset>", "${_folder}": "<folder>"}
 """What stands in the paths of the catalog, and what readers are shown."""
@@ -106,7 +106,8 @@ def list_nodes(sources: Sources, stage: str) -> Iterator[str]:
         does = (inspect.getdoc(nodes[0].func) or "").splitlines()[0]
         reads = {_generalise(entry) for node in nodes for entry in node.inputs if not entry.startswith("param")}
         writes = {_generalise(entry) for node in nodes for entry in node.outputs}
-        shown = [", ".join(map(_link, sorted(entries, key=order.index))) or "–" for entries in (reads, writes)]
+        linked = ([_link(sources, entry) for entry in sorted(found, key=order.index)] for found in (reads, writes))
+        shown = [", ".join(links) or "–" for links in linked]
         yield _row(f"`{name}`", does, *shown)
 
 
@@ -186,15 +187,13 @@ def list_entries(sources: Sources, layer: str) -> Iterator[str]:
         InputError: an entry without a description.
     """
     for name, entry in sources.catalog.items():
-        if entry["metadata"]["kedro-viz"]["layer"] == layer:
+        if entry["metadata"]["kedro-viz"]["layer"] == layer and _find_home(sources, name) == name:
             yield from _describe_entry(sources, name, entry)
 
 
 def _describe_entry(sources: Sources, name: str, entry: dict[str, Any]) -> Iterator[str]:
     metadata = entry["metadata"]
-    same = name.removeprefix("{variant}.")  # of the stages; a variant's own is like it unless it says otherwise
-    shared = sources.catalog[same]["metadata"] if same != name and same in sources.catalog else {}
-    said = metadata.get("description") or shared.get("description")
+    said = metadata.get("description")
     if not said:
         raise InputError(f"catalog entry `{name}`: no metadata.description; write one in conf/base/catalog_*.yml")
     makers, readers = _find_users(sources, name)
@@ -203,13 +202,20 @@ def _describe_entry(sources: Sources, name: str, entry: dict[str, Any]) -> Itera
         yield f"- file: `{file}`"
         yield f"- made by: {', '.join(makers) or metadata.get('made_by', 'you')}"
     yield f"- read by: {', '.join(readers) or 'people'}"
+    if _find_home(sources, f"{{variant}}.{name}") == name:
+        yield f"- of a row of the ablation: `{sources.catalog[f'{{variant}}.{name}']['filepath']}`"
     yield f"- type: `{entry['type'].rpartition('.')[2]}`"
     if columns := metadata.get("columns"):
         yield from ["", *_head(metadata.get("parts", "column"), "dtype", "meaning")]
         yield from (_row(f"`{column}`", *text.split(", ", 1)) for column, text in columns.items())
-    elif "columns" in shared:
-        yield f"- columns: as {_link(same, '')}"
     yield ""
+
+
+def _find_home(sources: Sources, name: str) -> str:
+    """Return the entry whose section describes this one: of a variant's own that says nothing new, the stage's."""
+    metadata = sources.catalog[name]["metadata"] if name in sources.catalog else {"columns": {}}
+    same = name.removeprefix("{variant}.")
+    return same if same in sources.catalog and not metadata.keys() & {"description", "columns"} else name
 
 
 def _find_users(sources: Sources, name: str) -> tuple[list[str], list[str]]:
@@ -344,8 +350,8 @@ def make_anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
 
 
-def _link(entry: str, page: str = "../data_dictionary.md") -> str:
-    return f"[`{entry}`]({page}#{make_anchor(entry)})"
+def _link(sources: Sources, entry: str) -> str:
+    return f"[`{entry}`](../data_dictionary.md#{make_anchor(_find_home(sources, entry))})"
 
 
 def _head(*cells: str) -> list[str]:
