@@ -15,7 +15,18 @@ PACKAGE = REPOSITORY / "src" / "hmltc_kedro"
 
 WITH_TORCH = {"text/device.py"} | {
     f"modeling/{name}.py"
-    for name in ("examples", "features", "gcn", "head", "loop", "losses", "phases", "self_training", "training")
+    for name in (
+        "examples",
+        "features",
+        "gcn",
+        "head",
+        "loop",
+        "losses",
+        "path_ranking",
+        "phases",
+        "self_training",
+        "training",
+    )
 }
 """Modules that import torch when they are imported; all others do so in functions, if at all."""
 
