@@ -13,7 +13,7 @@ from hmltc_kedro.pseudo_labels.gaps import (
     measure_gaps_after,
 )
 from hmltc_kedro.pseudo_labels.neighbourhood import average_neighbours
-from hmltc_kedro.pseudo_labels.silver_labels import assign_labels, find_changed_labels, measure_agreement
+from hmltc_kedro.pseudo_labels.silver_labels import assign_labels, measure_agreement
 from hmltc_kedro.pseudo_labels.starvation import count_silver_labels, find_starved_classes, summarise_classes
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -321,27 +321,3 @@ def test_no_label_agrees_with_none(diamond: Taxonomy) -> None:
 
 
 # ---------------------------------------------------------------------- two sets of labels
-
-
-def test_changed_labels_are_those_of_another_set_or_fate(diamond: Taxonomy) -> None:
-    before = make_labels(["an", "do"], ["an"], ["ga"], ["an", "ca"], dropped=(3,)).assign(confidence=0.5)
-    after = make_labels(["an", "do"], ["an", "ca"], ["ga"], ["an", "ca"], dropped=(2, 3))
-    found = find_changed_labels(before, after.assign(confidence=0.75), diamond)
-    assert found.values.tolist() == [
-        ["train", "1", "animals", 0.5, True, "animals > cats", 0.75, True],
-        ["train", "2", "garden", 0.5, True, "garden", 0.75, False],
-    ]
-    assert list(found.columns) == ["split", "doc_id"] + [
-        f"{name}_{when}" for when in ("before", "after") for name in ("path", "confidence", "kept")
-    ]
-
-
-def test_labels_without_a_change_give_an_empty_frame(diamond: Taxonomy) -> None:
-    labels = make_labels(["an"], ["ga"])
-    assert find_changed_labels(labels, labels, diamond).empty
-
-
-def test_labels_of_other_documents_are_not_compared(diamond: Taxonomy) -> None:
-    labels = make_labels(["an"], ["ga"])
-    with pytest.raises(ValueError, match="not of the same documents"):
-        find_changed_labels(labels, labels.iloc[::-1], diamond)
