@@ -318,6 +318,3 @@ def test_no_label_agrees_with_none(diamond: Taxonomy) -> None:
     labels = diamond.to_matrix([[], ["an"], []])
     neighbours = average_neighbours(np.array([[1], [0], [0]]))
     assert measure_agreement(labels, neighbours).tolist() == [0, 0, 0]
-
-
-# ---------------------------------------------------------------------- two sets of labels
