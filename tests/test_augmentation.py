@@ -43,7 +43,7 @@ def test_question_holds_path_description_keywords_siblings_and_examples(diamond:
     (request,) = ask_for_reviews(
         diamond, [[0, 3, 4]], descriptions, [["Nice.\n2nd"]], count=5, temperature=0.8, max_tokens=77
     )
-    assert (request.task, request.class_id, request.schema) == ("write_reviews", "be", ClassReviews)
+    assert (request.task, request.subject, request.schema) == ("write_reviews", "be", ClassReviews)
     assert (request.temperature, request.max_tokens) == (0.8, 77)
     for line in (
         'class: "pet beds"',

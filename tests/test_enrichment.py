@@ -16,7 +16,7 @@ def requests(diamond: Taxonomy) -> list[ChatRequest]:
 
 
 def test_one_question_a_class_in_the_order_of_the_taxonomy(requests: list[ChatRequest], diamond: Taxonomy) -> None:
-    assert [r.class_id for r in requests] == list(diamond.class_ids)
+    assert [r.subject for r in requests] == list(diamond.class_ids)
     assert {(r.task, r.schema, r.temperature, r.max_tokens) for r in requests} == {
         ("describe_class", ClassDescription, 0.3, 99)
     }

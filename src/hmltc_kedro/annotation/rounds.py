@@ -194,9 +194,9 @@ def list_queue(
 def describe_given(given: pd.DataFrame) -> pd.DataFrame:
     """Return people's labels as annotations."""
     plain = given[["split", "doc_id", "class_ids"]].reset_index(drop=True)
-    nothing = pd.Series([[] for _ in range(len(plain))], dtype=object)
+    nothing: list[list[str]] = [[] for _ in range(len(plain))]
     said = plain.assign(source=PERSON, confidence="", reason="given", round=0, answer="", error="")
-    return said.assign(offered=nothing)
+    return said.assign(offered=pd.Series(nothing, dtype=object))
 
 
 def describe_judgements(queue: pd.DataFrame, judgements: Sequence[Judgement], source: str) -> pd.DataFrame:
