@@ -39,7 +39,9 @@ class Budget:
 
 
 def choose_audit(eligible: BoolArray, is_test: BoolArray, budget: Budget, seed: int) -> IntArray:
-    """Return the rows of the audit part, drawn evenly from all eligible documents, no more test ones than allowed.
+    """Return the rows of the audit part: from training and test documents in proportion to the corpus, at random.
+
+    Where one of the two has too few eligible documents, or too small a budget, the other makes up for it.
 
     Args:
         eligible: which of the N documents may be asked about.
@@ -48,9 +50,10 @@ def choose_audit(eligible: BoolArray, is_test: BoolArray, budget: Budget, seed: 
         seed: of the draw.
     """
     order = np.random.default_rng(seed).permutation(np.flatnonzero(eligible))
-    test_place = np.cumsum(is_test[order])
-    allowed = order[~is_test[order] | (test_place <= budget.test)]
-    return np.sort(allowed[: budget.audit])
+    train, test = order[~is_test[order]], order[is_test[order]][: budget.test]
+    wanted = round(budget.audit * float(is_test.mean()))
+    n_test = min(max(wanted, budget.audit - len(train)), len(test))
+    return np.sort(np.concatenate([test[:n_test], train[: budget.audit - n_test]]))
 
 
 def choose_coverage(eligible: BoolArray, classes: AnyArray, count: int, seed: int) -> IntArray:
