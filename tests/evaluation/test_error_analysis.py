@@ -12,7 +12,7 @@ from hmltc_kedro.evaluation import label_files, metrics
 from hmltc_kedro.evaluation.error_analysis import COLUMNS, KINDS, compare_paths, summarise_errors, trace_cases
 from hmltc_kedro.taxonomy import Taxonomy
 
-AMAZON = Path(__file__).parents[2] / "shared" / "data" / "amazon531"
+AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from hmltc_kedro.corpus import raw_files
 from hmltc_kedro.text.words import MARKS, TOKEN_PATTERN, UNSPACED, separate_words
 
-SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
+SAMPLE = Path(__file__).parents[2] / "data" / "01_raw" / "sample"
 OURS = {"preprocessor": separate_words, "token_pattern": TOKEN_PATTERN}
 
 find_tokens = re.compile(TOKEN_PATTERN).findall

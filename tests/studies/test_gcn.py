@@ -123,7 +123,7 @@ def test_neighbours_stay_neighbours() -> None:
 
 # ---------------------------------------------------------------------- the paper's taxonomy
 
-AMAZON = Path(__file__).parents[2] / "shared" / "data" / "amazon531"
+AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
 
 
 @pytest.mark.skipif(not AMAZON.is_dir(), reason=f"{AMAZON} is absent; it is not part of the project")
