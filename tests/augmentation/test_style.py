@@ -6,10 +6,6 @@ from hypothesis import strategies as st
 
 from hmltc_kedro.augmentation.style import StyleProfile, StyleRules, calibrate_style, measure_style
 
-# Shared machines stall: a slow example is no failure.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
-
 LOWER = StyleRules(True, False, False)
 SPACES = StyleRules(False, True, False)
 SPLIT = StyleRules(False, False, True)

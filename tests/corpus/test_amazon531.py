@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from amazon import AMAZON, needs_amazon
 from hmltc_kedro.corpus.amazon531 import FILES, PAPER, Counts, prepare
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from kedro_project import REPOSITORY, Project
 
-AMAZON = REPOSITORY.parent / "shared" / "data" / "amazon531"
 SMALL = Counts(classes=12, edges=11, train_documents=14, test_documents=5)
 RAW_NAMES = [file.raw_name for file in FILES]
 
@@ -322,7 +322,7 @@ assert not heavy, heavy
     assert "12 classes where" in done.stderr
 
 
-@pytest.mark.skipif(not AMAZON.is_dir(), reason=f"{AMAZON} is absent; it is not part of the project")
+@needs_amazon
 def test_published_taxonomy_keywords_and_labels_pass(whole: Path, tmp_path: Path, target: Path) -> None:
     copy = tmp_path / "Amazon-531"
     shutil.copytree(whole, copy)

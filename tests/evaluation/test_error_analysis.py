@@ -1,22 +1,15 @@
 """Case studies: where paths part, worked out on the diamond, and the paper's own errors on Amazon-531."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amazon import AMAZON, needs_amazon, read_amazon_taxonomy
 from hmltc_kedro.evaluation import label_files, metrics
 from hmltc_kedro.evaluation.error_analysis import COLUMNS, KINDS, compare_paths, summarise_errors, trace_cases
 from hmltc_kedro.taxonomy import Taxonomy
-
-AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
-
-# Shared machines stall: a slow example is no failure.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
 
 BEDS, OTHER_BEDS, TOYS, TOOLS = (0, 2, 4), (0, 3, 4), (0, 3, 5), (1, 6)
 
@@ -137,13 +130,10 @@ def test_shares_of_the_loss_by_hand() -> None:
     assert summarise_errors(np.array([]), np.array([])) == {}
 
 
-@pytest.mark.skipif(not AMAZON.is_dir(), reason=f"{AMAZON} is absent; it is not part of the project")
+@needs_amazon
 def test_the_papers_predictions_lose_what_it_says() -> None:
     """Published shares: level 1 39 %, level 2 43.5 %, level 3 16.4 % (the rest went a level too far)."""
-    lines = [line.split("\t") for line in (AMAZON / "class_hierarchy.txt").read_text("utf-8").splitlines()]
-    edges = [(parent, child) for parent, child in lines]
-    names = [line.split("\t") for line in (AMAZON / "classes.txt").read_text("utf-8").splitlines()]
-    taxonomy = Taxonomy.from_edges([(i, name) for i, name in names], edges)
+    taxonomy = read_amazon_taxonomy()
     gold = label_files.read_label_file(AMAZON / "test_doc2labels.txt")
     predicted = label_files.read_label_file(AMAZON / "seed_submission.csv")
     sets = [list(gold.values()), [predicted[i] for i in gold]]

@@ -4,14 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hmltc_kedro.modeling.abstention import N_NULLS, find_fitting, write_null_documents
-
-# Shared machines stall: a slow example is no failure.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
 
 CORPUS = [f"{'word ' * (i % 7)} of  document\n{i}" for i in range(300)]
 

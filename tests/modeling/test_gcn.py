@@ -1,21 +1,18 @@
 """Graph convolution: the diamond by hand, what the formula promises for any taxonomy, and the paper's classes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon import AMAZON, needs_amazon
 from hmltc_kedro.corpus.raw_files import read_text_table
 from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
 from hmltc_kedro.enrichment.class_texts import write_class_texts
 from hmltc_kedro.modeling.gcn import GraphConvolution, normalise_adjacency, smooth_embeddings
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
-
-AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
 
 
 def draw_vectors(n: int, dimension: int = 5, seed: int = 0) -> np.ndarray:
@@ -143,7 +140,7 @@ def mean_cosine_within_levels(vectors: np.ndarray, taxonomy: Taxonomy) -> list[f
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not AMAZON.is_dir(), reason="the paper's taxonomy is not at ../shared")
+@needs_amazon
 def test_classes_of_a_level_come_closer_on_the_papers_taxonomy(encoder: TextEncoder) -> None:
     names = [("classes.txt", "\t"), ("class_hierarchy.txt", "\t"), ("class_related_keywords.txt", ":")]
     taxonomy = build_taxonomy(*(read_text_table(AMAZON / name, separator) for name, separator in names))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hmltc_kedro.studies import core_classes
@@ -18,10 +18,6 @@ from hmltc_kedro.studies.core_classes import (
     write_terms,
 )
 from hmltc_kedro.taxonomy import Taxonomy
-
-# Shared machines stall: a slow example is no failure.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
 
 COLUMNS = ["split", "doc_id", "class_ids", "confidence", "kept"]
 

@@ -1,20 +1,15 @@
 """The GCN study: cosines by hand, the sub-hierarchy and its map."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amazon import needs_amazon, read_amazon_taxonomy
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.studies.gcn import find_map_root, lay_out_map, mean_cosine, measure_levels, project
 from hmltc_kedro.taxonomy import Taxonomy
-
-# Shared machines stall: a slow example is no failure.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
 
 
 def draw_vectors(n: int, seed: int = 0, d: int = 5) -> np.ndarray:
@@ -123,16 +118,10 @@ def test_neighbours_stay_neighbours() -> None:
 
 # ---------------------------------------------------------------------- the paper's taxonomy
 
-AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon531"
 
-
-@pytest.mark.skipif(not AMAZON.is_dir(), reason=f"{AMAZON} is absent; it is not part of the project")
+@needs_amazon
 def test_the_papers_map_has_87_classes() -> None:
-    rows = {
-        name: [tuple(line.split("\t")) for line in (AMAZON / name).read_text("utf-8").splitlines()]
-        for name in ("classes.txt", "class_hierarchy.txt")
-    }
-    taxonomy = Taxonomy.from_edges(rows["classes.txt"], rows["class_hierarchy.txt"])
+    taxonomy = read_amazon_taxonomy()
     root = find_map_root(taxonomy, "baby_products")
     layout = lay_out_map(draw_vectors(531), draw_vectors(531), taxonomy, root, seed=42)
     assert len(layout) == 87

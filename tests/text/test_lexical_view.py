@@ -16,17 +16,6 @@ from hmltc_kedro.text import lexical_view
 from hmltc_kedro.text.lexical_view import LexicalView
 from small_corpus import CORPUS, DESCRIPTIONS
 
-# Shared machines stall, and the taxonomy and the folder are for reading or overwritten: nothing carries over.
-settings.register_profile(
-    "lexical", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-settings.load_profile("lexical")
-
-
-@pytest.fixture
-def lexical(diamond: Taxonomy) -> LexicalView:
-    return LexicalView.fit(CORPUS, write_lexical_texts(diamond, DESCRIPTIONS))
-
 
 def assert_same(found: LexicalView, expected: LexicalView) -> None:
     """Not a bit may differ."""
@@ -41,10 +30,6 @@ def assert_same(found: LexicalView, expected: LexicalView) -> None:
 
 def score(view: LexicalView, texts: list[str]) -> np.ndarray:
     return view.score(view.represent(texts))
-
-
-def test_lexical_text_holds_name_path_keywords_and_description(diamond: Taxonomy) -> None:
-    assert write_lexical_texts(diamond, DESCRIPTIONS)[4] == "pet beds animals > dogs > pet beds cushion description 4"
 
 
 # ---------------------------------------------------------------------- the formula
@@ -192,6 +177,8 @@ def test_empty_view_comes_back_empty(diamond: Taxonomy, tmp_path: Path) -> None:
     assert list(LexicalView.empty(7).to_frame(diamond).columns) == ["word", "idf", "class_ids", "weights"]
 
 
+# The taxonomy is for reading and the folder is overwritten: nothing carries over.
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     corpus=st.lists(st.text(st.sampled_from("ab ё手机 é़,")) | st.text(), max_size=5),
     class_texts=st.lists(st.text(st.sampled_from("ab ё手机 é़,")), min_size=7, max_size=7),

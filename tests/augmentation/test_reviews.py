@@ -1,13 +1,10 @@
-"""Synthetic documents for starved classes and the examples to train on."""
+"""Synthetic documents for starved classes: what is asked, and what is taken of the answers."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hmltc_kedro.augmentation.reviews import ask_for_reviews, choose_path, collect_reviews
 from hmltc_kedro.augmentation.style import StyleRules
-from hmltc_kedro.augmentation.training_examples import build_examples
-from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy
@@ -92,75 +89,3 @@ def test_no_answer_gives_no_documents_but_all_columns(diamond: Taxonomy) -> None
     assert frame.empty
     assert list(frame.columns) == ["split", "doc_id", "text", "raw_text", "class_ids", "source"]
     assert frame["text"].dtype == "str"
-
-
-# ---------------------------------------------------------------------- examples
-
-
-@pytest.fixture
-def documents() -> pd.DataFrame:
-    return pd.DataFrame(
-        {"split": ["train", "train", "test"], "doc_id": ["0", "1", "0"], "text": ["zero", "one", "test zero"]}
-    )
-
-
-@pytest.fixture
-def silver() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "split": ["test", "train", "train"],
-            "doc_id": ["0", "1", "0"],
-            "class_ids": [["ga"], ["an"], ["an", "do"]],
-            "confidence": [3.0, 0.1, 1.0],
-            "kept": [True, False, True],
-        }
-    )
-
-
-@pytest.fixture
-def synthetic(diamond: Taxonomy) -> pd.DataFrame:
-    return collect_reviews(diamond, [[1, 6]], [make_answer("to", "a rake")], None, count=5)
-
-
-def build(*frames: pd.DataFrame, synthetic_ancestors: bool = True) -> pd.DataFrame:
-    return build_examples(*frames, synthetic_weight=0.7, synthetic_ancestors=synthetic_ancestors)
-
-
-def test_examples_are_kept_silver_documents_then_synthetic_ones(
-    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
-) -> None:
-    examples = build(documents, silver, synthetic)
-    assert examples.to_dict("list") == {
-        "split": ["train", "test", "synthetic"],
-        "doc_id": ["0", "0", "to-0"],
-        "text": ["zero", "test zero", "a rake"],
-        "class_ids": [["an", "do"], ["ga"], ["ga", "to"]],
-        "weight": [1.0, 1.0, 0.7],
-    }
-
-
-def test_without_synthetic_ancestors_only_the_class_itself_is_positive(
-    documents: pd.DataFrame, silver: pd.DataFrame, diamond: Taxonomy
-) -> None:
-    answers = [make_answer("be", "a cushion"), make_answer("ga", "a lawn")]
-    synthetic = collect_reviews(diamond, [[0, 3, 4], [1]], answers, None, count=5)
-    from_parquet = synthetic.assign(class_ids=synthetic["class_ids"].map(np.array))
-    for frame in (synthetic, from_parquet):
-        examples = build(documents, silver, frame, synthetic_ancestors=False)
-        # The silver documents keep their paths.
-        assert examples["class_ids"].tolist() == [["an", "do"], ["ga"], ["be"], ["ga"]]
-    assert synthetic["class_ids"].tolist() == [["an", "ca", "be"], ["ga"]]
-
-
-def test_nothing_to_train_on_names_the_parameter(
-    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
-) -> None:
-    with pytest.raises(InputError, match=r"pseudo_label\.gap\.value"):
-        build(documents, silver.assign(kept=False), synthetic.iloc[:0])
-
-
-def test_order_of_the_silver_labels_does_not_matter(
-    documents: pd.DataFrame, silver: pd.DataFrame, synthetic: pd.DataFrame
-) -> None:
-    examples, again = (build(documents, frame, synthetic) for frame in (silver, silver.iloc[::-1]))
-    pd.testing.assert_frame_equal(examples, again)
