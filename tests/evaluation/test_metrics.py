@@ -113,10 +113,11 @@ def test_agreement_with_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> Non
 
 
 @given(label_pairs())
-def test_scores_are_shares_and_perfect_for_gold_itself(pair: tuple[np.ndarray, np.ndarray]) -> None:
+def test_scores_are_twice_the_common_share_and_perfect_for_gold_itself(pair: tuple[np.ndarray, np.ndarray]) -> None:
     gold, pred = map(csr, pair)
     scores = metrics.sample_f1_scores(gold, pred)
-    assert ((scores >= 0) & (scores <= 1)).all()
+    sizes = [(sum(g & p), sum(g) + sum(p)) for g, p in zip(*pair, strict=True)]
+    assert scores.tolist() == pytest.approx([2 * common / both if both else 1.0 for common, both in sizes])
     assert (scores == metrics.sample_f1_scores(pred, gold)).all()
     assert metrics.exact_match(gold, gold) == 1.0
 

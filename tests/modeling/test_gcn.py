@@ -81,12 +81,21 @@ def test_trained_weights_act_on_what_comes_from_the_neighbours(diamond: Taxonomy
 
 
 def test_gradients_reach_all_parameters_and_the_state_is_those_alone(diamond: Taxonomy) -> None:
-    graph = GraphConvolution(diamond, 5)
-    vectors = torch.from_numpy(draw_vectors(7)).requires_grad_()
-    graph(vectors)[:, 0].sum().backward()
+    graph = GraphConvolution(diamond, 5).double()
     assert set(graph.state_dict()) == {"changes.0", "changes.1"}
-    for tensor in (vectors, *graph.parameters()):
-        assert tensor.grad is not None and tensor.grad.abs().sum() > 0
+    values = {"vectors": torch.from_numpy(draw_vectors(7)).double().requires_grad_(), **dict(graph.named_parameters())}
+
+    def measure(values: dict[str, torch.Tensor]) -> torch.Tensor:
+        weights = {name: value for name, value in values.items() if name != "vectors"}
+        return torch.func.functional_call(graph, weights, (values["vectors"],))[:, 0].sum()
+
+    measure(values).backward()
+    for name, value in values.items():
+        way = torch.randn(value.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        ahead, behind = (measure(values | {name: value + step * way}).item() for step in (1e-6, -1e-6))
+        slope = (ahead - behind) / 2e-6
+        assert value.grad is not None and (value.grad * way).sum().item() == pytest.approx(slope, rel=1e-5)
+        assert slope != pytest.approx(0, abs=1e-2), name
 
 
 def test_a_step_of_adam_moves_what_neighbours_send_no_more_than_a_class_vector(diamond: Taxonomy) -> None:
