@@ -1,7 +1,6 @@
 """TELEClass's folder into `data/01_raw/amazon531`, and the environment that runs on it; on copies of its layout."""
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -9,17 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from amazon import AMAZON, needs_amazon
 from hmltc_kedro.corpus.amazon531 import FILES, PAPER, Counts, prepare
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.settings import CONFIG_LOADER_ARGS
-from kedro_project import REPOSITORY, Project
+from kedro_project import Project
 
 SMALL = Counts(classes=12, edges=11, train_documents=14, test_documents=5)
 RAW_NAMES = [file.raw_name for file in FILES]
@@ -334,56 +330,3 @@ def test_published_taxonomy_keywords_and_labels_pass(whole: Path, tmp_path: Path
     }.items():
         shutil.copyfile(AMAZON / name, copy / published)
     assert len(prepare(copy, target).written) == len(FILES)
-
-
-# ---------------------------------------------------------------------- conf/amazon531
-
-
-def load_conf(env: str, **runtime_params: Any) -> OmegaConfigLoader:
-    return OmegaConfigLoader(str(REPOSITORY / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
-
-
-def test_environment_is_our_method_on_the_papers_data_and_encoder() -> None:
-    conf = load_conf("amazon531")
-    catalog, ours = conf["catalog"], conf["parameters"]  # read now: the latest loader's globals hold for all
-    base = load_conf("base")["parameters"]
-    assert catalog["encoder"]["model"] == "sentence-transformers/all-mpnet-base-v2"
-    assert catalog["llm"]["client"] == "recorded"  # nobody pays because a key happens to be set
-    assert catalog["raw_classes"]["filepath"] == "data/01_raw/amazon531/classes.txt"
-    assert catalog["documents"]["filepath"] == "data/02_intermediate/amazon531/documents.parquet"
-    assert catalog["classifier"]["filepath"] == "data/06_models/amazon531/amazon531/classifier"
-    ours.pop("report", None)  # names the part of this taxonomy that a figure shows
-    base.pop("report", None)
-    assert ours == base
-
-
-def test_environment_overwrites_nothing_of_base() -> None:
-    catalogs = {env: load_conf(env, dataset="sample")["catalog"] for env in ("base", "paper", "amazon531")}
-    shared = {
-        env: {
-            name
-            for name, entry in catalogs["base"].items()
-            if "filepath" in entry and catalogs[env][name]["filepath"] == entry["filepath"]
-        }
-        for env in ("paper", "amazon531")
-    }
-    assert shared["amazon531"] == shared["paper"]
-    assert "classifier" not in shared["amazon531"]
-
-
-def test_environment_runs_on_any_dataset(project: Project) -> None:
-    """With the embedded encoder in place of the one from the hub: an environment of its own, in the test's project."""
-    conf = project.folder / "conf"
-    shutil.copytree(conf / "amazon531", conf / "amazon531_embedded")
-    settings = conf / "amazon531_embedded" / "globals.yml"
-    text = settings.read_text("utf-8")
-    assert text.count("sentence-transformers/all-mpnet-base-v2") == 1
-    settings.write_text(text.replace("sentence-transformers/all-mpnet-base-v2", "embedded"), "utf-8")
-    project.add_dataset("any")
-    quick = "augment.reviews_per_class=1,train.head.epochs=1,train.fine_tuning.epochs=0"
-    project.run("--env=amazon531_embedded", f"--params=dataset=any,{quick}")
-    folder = project.folder / "data"
-    metrics = json.loads((folder / "08_reporting/any/amazon531/metrics.json").read_text("utf-8"))
-    assert metrics["n_docs"] == 20
-    assert len(pd.read_csv(folder / "07_model_output/any/amazon531/submission.csv")) == 20
-    assert not (folder / "06_models/any/classifier").exists()
