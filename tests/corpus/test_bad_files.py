@@ -39,7 +39,7 @@ MISTAKES = {
         EDGES,
         b"+5\t777\n",
         51,
-        "class '777' is not in data/01_raw/mine/classes.txt; add it there or remove the edge",
+        "class '777' is not in {raw}/classes.txt; add it there or remove the edge",
     ),
     "edge_without_tab": (EDGES, b"+5 6\n", 51, "the line has no TAB; write <key>TAB<value>"),
     "keywords_of_no_class": (
@@ -85,22 +85,21 @@ MISTAKES = {
 
 
 @pytest.fixture
-def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of the sample's raw files, below the folder where the test stands."""
-    monkeypatch.chdir(tmp_path)
-    return Path(shutil.copytree(REPOSITORY / "data/01_raw/sample", f"data/01_raw/{DATASET}"))
+def raw(tmp_path: Path) -> Path:
+    """Return a copy of the sample's raw files, in a project's folder of their own."""
+    return Path(shutil.copytree(REPOSITORY / "data/01_raw/sample", tmp_path / "data/01_raw" / DATASET))
 
 
-def test_sound_files_are_read(raw: Path) -> None:
-    made = ingest()
+def test_sound_files_are_read(raw: Path, tmp_path: Path) -> None:
+    made = ingest(tmp_path)
     assert made["documents"]["split"].value_counts().to_dict() == {"train": 432, "test": 204}
     assert len(made["rejected_documents"]) == 0
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake_is_one_message_with_file_line_and_mend(raw: Path, name: str) -> None:
+def test_mistake_is_one_message_with_file_line_and_mend(raw: Path, tmp_path: Path, name: str) -> None:
     file, content, line, says = MISTAKES[name]
     edit(raw / file, content)
     with pytest.raises(InputError) as error:
-        ingest()
-    assert str(error.value) == f"{raw}/{file}:{line}: {says}"
+        ingest(tmp_path)
+    assert str(error.value) == f"{raw}/{file}:{line}: {says.replace('{raw}', str(raw))}"

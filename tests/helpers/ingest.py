@@ -32,15 +32,17 @@ def read_configuration() -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: entry for name, entry in loader["catalog"].items() if name in stage.inputs()}, parameters
 
 
-def ingest() -> dict[str, Any]:
-    """Run the stage on the raw files of `mine` below the folder one stands in, and return what comes out.
+def ingest(folder: Path) -> dict[str, Any]:
+    """Run the stage on the raw files of `mine` in a project's folder, and return what comes out.
 
     Raises:
         InputError: as the command has it.
     """
     raw, parameters = read_configuration()
     stage = STAGES["ingest"].create_pipeline()
-    catalog = DataCatalog.from_config(raw)
+    # As a session of Kedro does: paths are from the project's folder.
+    entries = {name: {**entry, "filepath": str(folder / entry["filepath"])} for name, entry in raw.items()}
+    catalog = DataCatalog.from_config(entries)
     for name, value in parameters.items():
         catalog[name] = MemoryDataset(value, copy_mode="assign")
     for name in stage.all_outputs():
