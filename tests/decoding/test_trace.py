@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoding_problems import PETS, as_row, found_paths, problems
@@ -64,6 +64,7 @@ def test_trace_is_of_the_beam_search(diamond: Taxonomy) -> None:
         trace_beam(PETS, 0, diamond, DecodingSettings(method="flat"))
 
 
+@settings(max_examples=50)
 @given(
     problem=problems(),
     width=st.integers(1, 4),

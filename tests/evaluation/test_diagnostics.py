@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmltc_kedro.evaluation import diagnostics
@@ -163,6 +163,7 @@ def test_classes_say_what_they_were_given_took_and_lost(diamond) -> None:
     assert (rows.loc["be", "path"], rows.loc["be", "level"]) == ("animals > dogs > pet beds", 3)
 
 
+@settings(max_examples=40)
 @given(LABEL_SETS, st.randoms())
 def test_what_is_taken_is_lost_once_and_counts_add_up(label_sets: list[list[str]], random) -> None:
     other = random.sample(label_sets, len(label_sets))

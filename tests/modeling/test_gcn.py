@@ -156,4 +156,5 @@ def test_classes_of_a_level_come_closer_on_the_papers_taxonomy(encoder: TextEnco
     vectors = encoder.encode(write_class_texts(taxonomy, [""] * len(taxonomy)))
     before = mean_cosine_within_levels(vectors, taxonomy)
     after = mean_cosine_within_levels(smooth_embeddings(vectors, taxonomy), taxonomy)
-    assert all(b > a + 0.05 for a, b in zip(before, after, strict=True))
+    assert before == pytest.approx([0.642, 0.545, 0.490], abs=2e-3)
+    assert after == pytest.approx([0.819, 0.733, 0.597], abs=2e-3)
