@@ -55,9 +55,8 @@ def test_no_stage_is_interrupted_by_another() -> None:
 
 def list_settings(node: Node) -> dict[str, str]:
     """Return the parameters that a node reads, by the argument that takes each."""
-    names = (
-        inspect.signature(node.func).bind(*node._inputs).arguments if isinstance(node._inputs, list) else node._inputs
-    )
+    given = node._inputs if isinstance(node._inputs, dict | list) else [node._inputs]
+    names = given if isinstance(given, dict) else inspect.signature(node.func).bind(*given).arguments
     return {k: v.removeprefix("params:") for k, v in names.items() if isinstance(v, str) and v.startswith("params:")}
 
 
