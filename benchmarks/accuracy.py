@@ -43,6 +43,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 from hmltc_kedro.arrays import DoubleArray
 from hmltc_kedro.config import SETTINGS, ProjectConfigLoader, complete_settings, overlay
 from hmltc_kedro.corpus import raw_files
+from hmltc_kedro.corpus.gold_labels import align_gold_labels
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.evaluation import intervals, metrics
 from hmltc_kedro.freshness.digests import file_digest

@@ -54,8 +54,8 @@ def test_every_row_is_a_valid_configuration_of_its_own(accuracy: ModuleType, mak
 
 def test_overlay_changes_what_it_names_and_nothing_else(make_plan: MakePlan) -> None:
     base, changed = (make_plan(row).parameters for row in ("base", "single_path"))
-    assert changed["params:infer"].decoding.max_paths == 1
-    assert changed["params:infer"].decoding.beam_width == base["params:infer"].decoding.beam_width
+    assert (base["params:infer.decoding"].max_paths, changed["params:infer.decoding"].max_paths) == (3, 1)
+    assert changed["params:infer.decoding"].beam_width == base["params:infer.decoding"].beam_width
     assert changed["params:train"] == base["params:train"]
     tuned = make_plan("fine_tuned").parameters["params:train"]
     assert (base["params:train"].fine_tuning.epochs, tuned.fine_tuning.epochs) == (0, 3)
@@ -63,8 +63,10 @@ def test_overlay_changes_what_it_names_and_nothing_else(make_plan: MakePlan) -> 
 
 
 def test_overlay_on_no_stage_is_refused(accuracy: ModuleType) -> None:
-    with pytest.raises(InputError, match="no such stage"):
+    with pytest.raises(InputError, match="^row `wrong`: there are no settings of training$"):
         accuracy.make_plan(accuracy.Row("wrong", overlay={"training": {}}), "sample")
+    with pytest.raises(InputError, match=r"^there is no parameter `train\.head\.epoch`; use epochs, "):
+        accuracy.make_plan(accuracy.Row("wrong", overlay={"train": {"head": {"epoch": 1}}}), "sample")
 
 
 def test_globals_reach_the_catalog(accuracy: ModuleType, tmp_path: Path) -> None:

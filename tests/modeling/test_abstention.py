@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hmltc_kedro.decoding.decode import DecodingSettings, decode
+from hmltc_kedro.decoding.paths import DecodedPaths
 from hmltc_kedro.modeling.abstention import N_NULLS, find_fitting, write_null_documents
+from hmltc_kedro.taxonomy import Taxonomy
 
 CORPUS = [f"{'word ' * (i % 7)} of  document\n{i}" for i in range(300)]
 
@@ -62,8 +65,27 @@ def test_no_text_gives_no_null_document() -> None:
 @pytest.mark.parametrize(
     ("nulls", "least"), [([0.25], 0.25), ([0.875, 0.125, 0.25], 0.25), ([0.125, 0.5, 0.25, 0.75], 0.375), ([], 0.0)]
 )
-def test_documents_fit_from_the_median_of_the_null_documents_on(nulls: list[float], least: float) -> None:
-    scores = np.array([least, np.nextafter(np.float32(least), np.float32(-1)), 1.0, -np.inf], dtype=np.float32)
-    fits = find_fitting(scores, np.array(nulls, dtype=np.float32))
+def test_documents_fit_from_the_median_of_the_null_documents_on(
+    diamond: Taxonomy, nulls: list[float], least: float
+) -> None:
+    scores = np.array([[least], [np.nextafter(np.float32(least), np.float32(-1))], [1], [-np.inf]], dtype=np.float32)
+    # Only the garden is probable, and its score is its probability.
+    probabilities = np.zeros((len(nulls), 7), dtype=np.float16)
+    probabilities[:, 1] = nulls
+    settings = DecodingSettings(child_threshold=0.9)
+    fits = find_fitting(DecodedPaths(np.ones((4, 1, 1), dtype=np.int64), scores), probabilities, diamond, settings)
     assert fits.dtype == bool
     assert fits.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(("power", "fits"), [(0.0, [True, True]), (1.0, [True, False])])
+def test_null_documents_are_decoded_as_the_documents_were(diamond: Taxonomy, power: float, fits: list[bool]) -> None:
+    # A garden of 0.5 and its tools of 0.5: the product along the path is 0.25, the geometric mean 0.5.
+    nulls = np.zeros((1, 7), dtype=np.float16)
+    nulls[0, [1, 6]] = 0.5
+    documents = np.zeros((2, 7), dtype=np.float16)
+    documents[:, 1] = 0.75, 0.375  # gardens without tools: their score is their probability
+    settings = DecodingSettings(child_threshold=0.25, length_power=power)
+    decoded = decode(documents, diamond, settings)
+    assert decoded.scores[:, 0].tolist() == pytest.approx([0.75, 0.375])
+    assert find_fitting(decoded, nulls, diamond, settings).tolist() == fits

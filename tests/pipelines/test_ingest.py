@@ -16,8 +16,9 @@ def add_line(table, key: str, value: str):
 
 
 def test_raw_files_become_taxonomy_and_documents(run, raw_tables, diamond) -> None:
-    made = run(create_pipeline(), **raw_tables)
-    assert set(made) == {"documents", "rejected_documents"}  # the check of the gold labels takes the taxonomy
+    assert run(create_pipeline(), **raw_tables) == {}  # the check of the gold labels takes them all
+    made = run(create_pipeline().only_nodes("build_taxonomy", "build_documents"), **raw_tables)
+    assert set(made) == {"taxonomy", "documents", "rejected_documents"}
     assert list(made["documents"]["split"]) == ["train"] * 6 + ["test"] * 3
     assert len(made["rejected_documents"]) == 0
 
@@ -42,12 +43,19 @@ def test_bad_documents_stop_the_run_or_are_set_aside(raw_tables, caplog) -> None
 
 
 def test_gold_labels_are_checked_and_not_kept(raw_tables, diamond) -> None:
-    gold, test = raw_tables["gold_labels"], raw_tables["raw_test_corpus"]
-    assert nodes.check_gold_labels(gold, test, diamond) is None
+    gold, train = raw_tables["gold_labels"], raw_tables["raw_train_corpus"]
+    made = nodes.build_documents(add_line(train, "7", "a kettle"), raw_tables["raw_test_corpus"], IngestParams())
+    assert nodes.check_gold_labels(gold, *made, diamond) is None
+    # There is a training document of this number.
     with pytest.raises(InputError, match=r"^gold.txt:4: document '7' is not in the test corpus"):
-        nodes.check_gold_labels(add_line(gold, "7", "an"), test, diamond)
+        nodes.check_gold_labels(add_line(gold, "7", "an"), *made, diamond)
 
 
 def test_gold_labels_of_a_document_set_aside_are_legal(raw_tables, diamond) -> None:
-    test = add_line(raw_tables["raw_test_corpus"], "3", "")
-    nodes.check_gold_labels(add_line(raw_tables["gold_labels"], "3", "an,do"), test, diamond)
+    train, test = raw_tables["raw_train_corpus"], add_line(raw_tables["raw_test_corpus"], "3", "")
+    documents, rejected = nodes.build_documents(train, test, IngestParams(on_invalid="skip"))
+    assert list(rejected["doc_id"]) == ["3"]
+    gold = add_line(raw_tables["gold_labels"], "3", "an,do")
+    assert nodes.check_gold_labels(gold, documents, rejected, diamond) is None
+    with pytest.raises(InputError, match=r"^gold.txt:4: document '3' is not in the test corpus"):
+        nodes.check_gold_labels(gold, documents, rejected.assign(split="train"), diamond)

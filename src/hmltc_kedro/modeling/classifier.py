@@ -127,10 +127,17 @@ class HierarchicalClassifier:
 
     @cached_property
     def encoder(self) -> SentenceTransformer:
-        """The sentence-transformers model."""
-        if isinstance(self._encoder, Path):
+        """The sentence-transformers model.
+
+        Raises:
+            InputError: its files are damaged.
+        """
+        if not isinstance(self._encoder, Path):
+            return self._encoder
+        try:
             return open_model(self._encoder, self._device, self.max_length).eval()
-        return self._encoder
+        except Exception as error:  # three libraries read these files, each with errors of its own
+            raise InputError(f"{self.directory}: not a readable classifier ({error}); train it again") from error
 
     def with_parts(self, **parts: Any) -> HierarchicalClassifier:
         """Return the same classifier with other parts that need no new training: decoding, student, nulls, accept."""

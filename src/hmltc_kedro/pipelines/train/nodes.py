@@ -55,19 +55,10 @@ def train_classifier(
         lexical_weight=view_weights["lexical_weight"],
         corpus=_read_corpus(documents, encoder, lexical, params),
     )
+    description = {"encoder": encoder.name, "n_examples": len(training_examples), "seed": seed, **params.model_dump()}
+    frozen = None if tuned else encoder.fingerprint
     classifier = HierarchicalClassifier(
-        model,
-        head,
-        taxonomy,
-        description={
-            "encoder": encoder.name,
-            "n_examples": len(training_examples),
-            "seed": seed,
-            **params.model_dump(),
-        },
-        lexical=lexical,
-        max_windows=encoder.max_windows,
-        frozen=None if tuned else encoder.fingerprint,
+        model, head, taxonomy, description=description, lexical=lexical, max_windows=encoder.max_windows, frozen=frozen
     )
     return classifier, pd.DataFrame(history)
 
