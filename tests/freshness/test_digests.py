@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hmltc_kedro.tensors import TensorTable, write_tensors
 
+from hmltc_kedro.corpus.tensors import TensorTable, write_tensors
 from hmltc_kedro.freshness import digests
 from hmltc_kedro.freshness.digests import content_digest, file_digest, remember, take_stamp, trace_digests
 
