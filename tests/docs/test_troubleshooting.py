@@ -20,6 +20,7 @@ from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.models import resolve_model
+from ingest import edit, ingest
 from kedro_project import REPOSITORY, Project
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
@@ -208,11 +209,12 @@ def test_command_prints_what_is_quoted(project: Project, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RAW_FILES)
-def test_raw_file_prints_what_is_quoted(mine: Project, name: str) -> None:
+def test_raw_file_raises_what_is_quoted(mine: Project, name: str) -> None:
     file, content = RAW_FILES[name]
-    path = mine.raw / "mine" / file
-    path.write_bytes(path.read_bytes() + content[1:] if content[:1] == b"+" else content)
-    check_quote(name, mine.kedro("run", "--pipeline=ingest", "--params=dataset=mine").err)
+    edit(mine.raw / "mine" / file, content)
+    with pytest.raises(InputError) as caught:
+        ingest(mine.folder)
+    check_quote(name, f"Error: {caught.value}")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

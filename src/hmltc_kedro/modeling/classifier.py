@@ -21,6 +21,7 @@ from hmltc_kedro.arrays import AnyArray, FloatArray, HalfArray, IntArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.abstention import find_fitting
 from hmltc_kedro.modeling.files import read_parts, write_card, write_directory, write_parts, write_settings
 from hmltc_kedro.modeling.student import Evidence, Student
