@@ -182,7 +182,8 @@ def test_only_who_gets_none_is_asked_again(diamond: Taxonomy) -> None:
     llm = Oracle(lambda request, n: ["an do"] if request.subject == "train/1" else [[], ["an"], ["an ca"]][n])
     first, second = judge(llm, diamond, (TOOLS, TOYS, CATS), (TOOLS, DOGS))
     assert (first.class_ids, first.error) == (("an", "ca"), "")
-    assert sorted(first.offered) == [("an",), ("an", "ca")]  # neither of the two refused before
+    assert {("an",), ("an", "ca")} <= set(first.offered)
+    assert set(first.offered).isdisjoint({("ga", "to"), ("an", "ca", "ct")})  # the two refused before
     assert second.class_ids == ("an", "do")
     asked = [(request.task, request.subject) for request in llm.asked]
     assert asked[:2] == [("judge_document", "train/0"), ("judge_document", "train/1")]
@@ -193,7 +194,7 @@ def test_only_who_gets_none_is_asked_again(diamond: Taxonomy) -> None:
 def test_none_at_the_end_is_none(diamond: Taxonomy, answers: list[list[str]]) -> None:
     (judgement,) = judge(Oracle(lambda request, n: answers[n]), diamond, (TOOLS, TOYS))
     assert judgement.is_none and judgement.confidence == "medium"
-    assert len(judgement.offered) == 2 and '"choices":[]' in judgement.answer
+    assert len(judgement.offered) >= 2 and '"choices":[]' in judgement.answer
 
 
 @pytest.mark.parametrize("answers", [[None], [[], None], [[], ["an"], None]])
