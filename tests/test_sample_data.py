@@ -12,7 +12,8 @@ from hmltc_kedro.corpus.gold_labels import read_gold_labels
 from hmltc_kedro.corpus.raw_documents import build_documents
 from hmltc_kedro.corpus.raw_files import read_text_table
 from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
-from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
+from hmltc_kedro.llm import ChatRequest, RecordedClient
+from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews, DocumentJudgement
 from hmltc_kedro.taxonomy import Taxonomy
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
@@ -198,6 +199,35 @@ def test_recorded_descriptions_are_one_sharp_sentence_each(
     assert len(set(descriptions)) == len(descriptions)
     lengths = [len(text.split()) for text in descriptions]
     assert (min(lengths), max(lengths)) == (30, 40)
+
+
+# ---------------------------------------------------------------------- recorded judgements
+
+
+def test_recorded_judgements_are_paths_of_single_documents(
+    taxonomy: Taxonomy, texts: dict[tuple[str, str], str]
+) -> None:
+    rows = [json.loads(line) for line in (SAMPLE / "judgements.jsonl").read_text("utf-8").splitlines()]
+    documents = [tuple(row["document"].split("/", 1)) for row in rows]
+    assert set(documents) <= texts.keys() and len(set(documents)) == len(documents)
+    counts = Counter(split for split, _ in documents)
+    assert counts["train"] >= 50 and counts["test"] >= 40
+    assert {row["task"] for row in rows} == {"judge_document"}
+    for row in rows:
+        assert set(row["answer"]) == {"paths", "confidence"} and row["answer"]["paths"]
+        for path in row["answer"]["paths"]:
+            positions = tuple(taxonomy.index[i] for i in path)
+            assert positions in taxonomy.paths_to(positions[-1]), row
+    assert {row["answer"]["confidence"] for row in rows} == {"high", "medium", "low"}
+
+
+def test_recorded_judgements_are_answers_of_the_recorded_client(taxonomy: Taxonomy) -> None:
+    client = RecordedClient(SAMPLE / "llm_responses.jsonl", SAMPLE / "judgements.jsonl")
+    options = tuple(tuple(taxonomy.class_ids[c] for c in path) for path in taxonomy.iterate_paths())
+    subjects = sorted(client.list_subjects("judge_document"))
+    requests = [ChatRequest("judge_document", s, "", DocumentJudgement, options=options) for s in subjects]
+    assert len(requests) >= 90
+    assert all(answer.value and answer.value.choices for answer in client.ask(requests))  # type: ignore[attr-defined]
 
 
 def test_readme_says_how_the_dataset_was_made() -> None:
