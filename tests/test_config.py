@@ -1,6 +1,4 @@
-"""Variants of the ablation as complete settings, and the environments of conf/."""
-
-"""Parameters as nodes get them: checked, complete, and what is wrong with one said in a line that names it."""
+"""Parameters as nodes get them, checked and complete; variants of the ablation; the environments of conf/."""
 
 import json
 import shutil
