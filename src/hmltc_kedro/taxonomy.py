@@ -211,6 +211,14 @@ class Taxonomy:
             return [(c,)]
         return [(*path, c) for parent in self.parents[c] for path in self.paths_to(parent)]
 
+    def walk_paths_to(self, c: int) -> Iterator[tuple[int, ...]]:
+        """Yield the paths of `paths_to` one by one: there may be too many to hold, and the first ones may do."""
+        if not self.parents[c]:
+            yield (c,)
+        for parent in self.parents[c]:
+            for path in self.walk_paths_to(parent):
+                yield (*path, c)
+
     def count_paths(self) -> int:
         """Return the number of root-to-node paths, without listing them: a DAG of 61 classes can have a million."""
         ways = [0] * len(self)
