@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from hmltc_kedro import display
+from hmltc_kedro.annotation.rounds import PERSON
 from hmltc_kedro.display import flatten
 from hmltc_kedro.llm.usage import format_cost
 from hmltc_kedro.report.entries import RunEntries
@@ -120,6 +121,7 @@ def _describe_work(run: RunEntries) -> dict[str, list[str]]:
     sources = Counter("template" if s == "template" else "written" for s in run.class_descriptions["source"])
     labels = run.predictions["class_ids"].map(len)
     n_docs = run.metrics["n_docs"]
+    n_given = int((run.annotations["source"] == PERSON).sum())
     epochs = history.groupby("phase", sort=False)["epoch"].max()
     return {
         "ingest": [
@@ -132,6 +134,9 @@ def _describe_work(run: RunEntries) -> dict[str, list[str]]:
         "pseudo_label": [
             f"{silver['kept'].sum():,} of {len(silver):,} silver labels kept",
             f"{len(starved):,} of {len(run.taxonomy):,} classes starved",
+        ],
+        "annotate": [
+            f"{n_given:,} documents labelled by people, {len(run.annotations) - n_given:,} asked about",
         ],
         "augment": [
             f"{len(run.synthetic_documents):,} synthetic documents, "
