@@ -52,7 +52,8 @@ class Usage:
     def __str__(self) -> str:
         """Say it in one line."""
         bound = "" if self.cost is None else f" of at most {format_cost(self.batch_bound)}"
-        batched = f" in {self.batches:,} batches{bound}" if self.batches else ""
+        noun = "batch" if self.batches == 1 else "batches"
+        batched = f" in {self.batches:,} {noun}{bound}" if self.batches else ""
         return (
             f"{self.calls:,} calls{batched}, {self.cached:,} cached, {self.failed:,} set aside; "
             f"{self.input_tokens:,} input and {self.output_tokens:,} output tokens; "
