@@ -161,7 +161,8 @@ def _add_up(usages: Sequence[Mapping[str, Any]]) -> str:
 
 def _describe_usage(usages: Sequence[Mapping[str, Any]]) -> str:
     """Return how many answers came from the language model, how many were on hand, and how many there were not."""
-    total = {key: sum(usage[key] for usage in usages) for key in usages[0] if key != "cost"}
+    shown = ("calls", "input_tokens", "output_tokens", "cached", "failed")  # records of old lack newer counts
+    total = {key: sum(usage[key] for usage in usages) for key in shown}
     parts = [f"{total['calls']:,} calls, {total['input_tokens'] + total['output_tokens']:,} tokens"]
     parts += [f"{total['cached']:,} answers on hand"] if total["cached"] else []
     return ", ".join(parts + ([f"{total['failed']:,} without an answer"] if total["failed"] else []))
