@@ -122,9 +122,9 @@ def test_one_keyword_changes(story: tuple[Project, FakeServer]) -> None:
 
     new = read_answers(answers).query("key not in @before['keys']")
     kettles = read(project, "enriched_taxonomy").set_index("name")["class_id"]["kettles"]
-    assert list(new.loc[new["task"] == "describe_class", "class_id"]) == [kettles]
+    assert list(new.loc[new["task"] == "describe_class", "subject"]) == [kettles]
     starved = set(read(project, "starved_classes")["class_id"])
-    assert set(new.loc[new["task"] == "write_reviews", "class_id"]) == (starved - before["starved"]) | (
+    assert set(new.loc[new["task"] == "write_reviews", "subject"]) == (starved - before["starved"]) | (
         starved & {kettles}
     )
     assert set(new["task"]) <= {"describe_class", "write_reviews"}

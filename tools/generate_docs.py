@@ -10,9 +10,11 @@ The tables come from the pipelines, the parameter models, `conf/base` and `conf/
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +23,11 @@ from typing import Any
 import numpy as np
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro.validation.type_extractor import TypeExtractor
 from omegaconf import OmegaConf
 from pydantic import BaseModel
 
-from hmltc_kedro.config import ProjectConfigLoader
+import hmltc_kedro
+from hmltc_kedro.config import SETTINGS, ProjectConfigLoader
 from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipeline_registry import create_stage
@@ -34,10 +36,17 @@ from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 
 MARKED = re.compile(r"(<!-- generated: ([a-z]+) ?(\w*) -->\n).*?(<!-- end -->)", re.DOTALL)
-SEED = "Top-level, shared by all stages: splits, order of batches, samples, bootstrap. Any number will do."
+STAGE_PAGES = (*STAGES, "label", "ablation")
+"""Pipelines with a page of their own: the stages of a run, and the two that are no part of one."""
+PACKAGE = Path(hmltc_kedro.__file__).parent
+SEED = "Top-level, shared by all stages."
 """The one setting that belongs to no model."""
 PLACES = {"${_dataset}": "<dataset>", "${_folder}": "<folder>"}
 """What stands in the paths of the catalog, and what readers are shown."""
+LOCATIONS = ("filepath", "path", "source")
+"""Keys of a catalog entry that say where it lies; the first that it has counts."""
+ABBREVIATIONS = ("cf", "e.g", "eq", "etc", "fig", "i.e", "vs")
+"""Words whose full stop ends no sentence."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Sources:
         root: top of the checkout.
         catalog: entries of `conf/base` by name, in the order of the stages.
         parameters: by environment, `base` and `paper`.
-        pipelines: the stages and what the ablation adds to them.
+        pipelines: the stages, and what `label` and the ablation add to them.
     """
 
     root: Path
@@ -59,8 +68,8 @@ class Sources:
     @classmethod
     def read(cls, root: Path) -> Sources:
         """Read configuration and pipelines."""
-        stages = {name: create_stage(name) for name in (*STAGES, "label")}
         parameters = {environment: _read_parameters(root, environment) for environment in ("base", "paper")}
+        stages = {name: create_stage(name) for name in (*STAGES, "label")}
         return cls(root, _read_catalog(root), parameters, {**stages, "ablation": ablation.create_pipeline()})
 
 
@@ -97,7 +106,8 @@ def list_nodes(sources: Sources, stage: str) -> Iterator[str]:
         does = (inspect.getdoc(nodes[0].func) or "").splitlines()[0]
         reads = {_generalise(entry) for node in nodes for entry in node.inputs if not entry.startswith("param")}
         writes = {_generalise(entry) for node in nodes for entry in node.outputs}
-        shown = [", ".join(map(_link, sorted(entries, key=order.index))) or "–" for entries in (reads, writes)]
+        linked = ([_link(sources, entry) for entry in sorted(found, key=order.index)] for found in (reads, writes))
+        shown = [", ".join(links) or "–" for links in linked]
         yield _row(f"`{name}`", does, *shown)
 
 
@@ -107,11 +117,10 @@ def list_settings(sources: Sources, stage: str) -> Iterator[str]:
     Raises:
         InputError: a setting without a docstring below its field.
     """
-    pipeline = sources.pipelines[stage]
-    models = TypeExtractor({stage: pipeline}).extract_types_from_pipelines()
+    read = {name.removeprefix("params:") for name in sources.pipelines[stage].inputs() if name.startswith("params:")}
     base, paper = sources.parameters["base"], sources.parameters["paper"]
-    rows = list(_list_fields(models[stage], base[stage], paper[stage])) if stage in models else []
-    if "params:seed" in pipeline.inputs():
+    rows = list(_list_fields(SETTINGS[stage], base[stage], paper[stage])) if stage in SETTINGS else []
+    if "seed" in read:
         rows.append(("`seed`", _show(base["seed"]), "", "int", SEED))
     if silent := [f"{stage}, {row[0]}" for row in rows if not row[-1]]:
         raise InputError(f"{'; '.join(silent)}: no description; write a docstring below the field of the model")
@@ -120,8 +129,9 @@ def list_settings(sources: Sources, stage: str) -> Iterator[str]:
         rows = [(*row[:2], *row[3:]) for row in rows]
     yield from _head(*rows[0])
     yield from (_row(*row) for row in rows[1:])
-    if others := [f"[{name}]({name}.md#settings)" for name in sorted(models) if name != stage]:
-        yield from ["", f"It also reads the settings of {', '.join(others)}."]
+    others = {name: name.partition(".")[0] for name in sorted(read)}
+    if shown := [f"`{name}` ([{s}]({s}.md#settings))" for name, s in others.items() if s in SETTINGS and s != stage]:
+        yield from ["", f"It also reads {', '.join(shown)}."]
 
 
 def _list_fields(model: type[BaseModel], base: Any, paper: Any, above: str = "") -> Iterator[tuple[str, ...]]:
@@ -177,30 +187,35 @@ def list_entries(sources: Sources, layer: str) -> Iterator[str]:
         InputError: an entry without a description.
     """
     for name, entry in sources.catalog.items():
-        if entry["metadata"]["kedro-viz"]["layer"] == layer:
+        if entry["metadata"]["kedro-viz"]["layer"] == layer and _find_home(sources, name) == name:
             yield from _describe_entry(sources, name, entry)
 
 
 def _describe_entry(sources: Sources, name: str, entry: dict[str, Any]) -> Iterator[str]:
     metadata = entry["metadata"]
-    same = name.removeprefix("{variant}.")  # of the stages; a variant's own is like it unless it says otherwise
-    shared = sources.catalog[same]["metadata"] if same != name and same in sources.catalog else {}
-    said = metadata.get("description") or shared.get("description")
+    said = metadata.get("description")
     if not said:
         raise InputError(f"catalog entry `{name}`: no metadata.description; write one in conf/base/catalog_*.yml")
     makers, readers = _find_users(sources, name)
     yield from [f"### `{name}`", "", said, ""]
-    if "filepath" in entry:
-        yield f"- file: `{entry['filepath']}`"
+    if file := next((entry[key] for key in LOCATIONS if key in entry), None):
+        yield f"- file: `{file}`"
         yield f"- made by: {', '.join(makers) or metadata.get('made_by', 'you')}"
     yield f"- read by: {', '.join(readers) or 'people'}"
+    if _find_home(sources, f"{{variant}}.{name}") == name:
+        yield f"- of a row of the ablation: `{sources.catalog[f'{{variant}}.{name}']['filepath']}`"
     yield f"- type: `{entry['type'].rpartition('.')[2]}`"
     if columns := metadata.get("columns"):
         yield from ["", *_head(metadata.get("parts", "column"), "dtype", "meaning")]
         yield from (_row(f"`{column}`", *text.split(", ", 1)) for column, text in columns.items())
-    elif "columns" in shared:
-        yield f"- columns: as {_link(same, '')}"
     yield ""
+
+
+def _find_home(sources: Sources, name: str) -> str:
+    """Return the entry whose section describes this one: of a variant's own that says nothing new, the stage's."""
+    metadata = sources.catalog[name]["metadata"] if name in sources.catalog else {"columns": {}}
+    same = name.removeprefix("{variant}.")
+    return same if same in sources.catalog and not metadata.keys() & {"description", "columns"} else name
 
 
 def _find_users(sources: Sources, name: str) -> tuple[list[str], list[str]]:
@@ -231,9 +246,51 @@ def list_pages(sources: Sources, folder: str) -> Iterator[str]:
 
 
 def _read_opening(path: Path) -> tuple[str, str]:
-    """Return the title of a page and the first sentence below it."""
-    title, text, *_ = re.split(r"\n\s*\n", path.read_text("utf-8").strip())
-    return title.removeprefix("# "), re.split(r"(?<=\.)\s", " ".join(text.split()))[0]
+    """Return the title of a page and the first sentence of its first paragraph.
+
+    Raises:
+        InputError: the page has no paragraph: headings, code, tables, lists and markers are none.
+    """
+    text = re.sub(r"^(```.*?^```|<!--.*?-->)$", "\n", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    title, *blocks = (block.strip() for block in re.split(r"\n\s*\n", text.strip()))
+    paragraph = next((block for block in blocks if block and not re.match(r"[#|>!]|[-*+] |\d+\. ", block)), None)
+    if paragraph is None:
+        raise InputError(f"{path}: no sentence below the title; write one that says what the page is about")
+    return title.removeprefix("# "), _cut_sentence(" ".join(paragraph.split()))
+
+
+def _cut_sentence(text: str) -> str:
+    """Return the first sentence of a text; the full stop of an abbreviation does not end it."""
+    for found in re.finditer(r"(\S*)[.!?](?= |$)", text):
+        if found[1].lower().lstrip("(") not in ABBREVIATIONS:
+            return text[: found.end()]
+    return text
+
+
+# ---------------------------------------------------------------------- the house
+
+
+def draw_house(sources: Sources, _: str) -> Iterator[str]:
+    """Yield the layers of import-linter's contract: a picture, and a table of what lies in each room."""
+    layers = _read_layers(sources.root)
+    yield from ["```mermaid", "flowchart TD"]
+    yield from (f'  L{number}["{" · ".join(rooms)}"]' for number, rooms in enumerate(layers, 1))
+    yield from [f"  {' --> '.join(f'L{number}' for number, _ in enumerate(layers, 1))}", "```", ""]
+    yield from _head("layer", "room", "what is there", "modules")
+    for number, rooms in enumerate(layers, 1):
+        for room in rooms:
+            folder = PACKAGE / room
+            source = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+            does = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").partition("\n")[0]
+            modules = sorted({path.stem for path in folder.glob("[!_]*") if path.is_dir() or path.suffix == ".py"})
+            yield _row(str(number), f"`{room}`", does, ", ".join(f"`{module}`" for module in modules) or "–")
+
+
+def _read_layers(root: Path) -> list[list[str]]:
+    """Return the rooms of each layer, from the top down."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (layers,) = (contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
+    return [layer.split(" | ") for layer in layers]
 
 
 BLOCKS: dict[str, Block] = {
@@ -242,6 +299,7 @@ BLOCKS: dict[str, Block] = {
     "variants": list_variants,
     "entries": list_entries,
     "pages": list_pages,
+    "house": draw_house,
 }
 """By the word in the marker; called with the sources and the word after it."""
 
@@ -251,14 +309,15 @@ BLOCKS: dict[str, Block] = {
 
 def _read_catalog(root: Path) -> dict[str, dict[str, Any]]:
     """Return the entries of `conf/base` by name, in the order of the stages, with readable paths."""
-    stages = [f"catalog_{stage}" for stage in (*STAGES, "label")]
+    stages = [f"catalog_{stage}" for stage in STAGE_PAGES]
     files = sorted((root / "conf/base").glob("catalog_*.yml"))
     entries: dict[str, dict[str, Any]] = {}
     for file in sorted(files, key=lambda file: stages.index(file.stem) if file.stem in stages else len(stages)):
         loaded: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
         for entry in loaded.values():
-            for text, shown in PLACES.items():
-                entry |= {"filepath": entry["filepath"].replace(text, shown)} if "filepath" in entry else {}
+            for key in entry.keys() & set(LOCATIONS):
+                for text, shown in PLACES.items():
+                    entry[key] = entry[key].replace(text, shown)
         entries |= loaded
     return entries
 
@@ -291,8 +350,8 @@ def make_anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
 
 
-def _link(entry: str, page: str = "../data_dictionary.md") -> str:
-    return f"[`{entry}`]({page}#{make_anchor(entry)})"
+def _link(sources: Sources, entry: str) -> str:
+    return f"[`{entry}`](../data_dictionary.md#{make_anchor(_find_home(sources, entry))})"
 
 
 def _head(*cells: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Weakly supervised hierarchical multi-label text classification, as a Kedro project.
 
-The method lives in plain modules that never import Kedro (`taxonomy`, `encoding`, `scoring`, `silver`,
-`style`, `modeling`, `decoding`, `metrics`); `pipelines`, `datasets` and `hooks` wire it to the catalog.
+The method lives in folders named after the phases of the paper, which never import Kedro; `pipelines`, `datasets`
+and `hooks` wire it to the catalog.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Set
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from yaml.parser import ParserError  # type: ignore[import-untyped]
 
 from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.pipelines.annotate.params import AnnotateParams
 from hmltc_kedro.pipelines.augment.params import AugmentParams
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
 from hmltc_kedro.pipelines.infer.params import InferParams
@@ -28,6 +30,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "ingest": IngestParams,
     "enrich": EnrichParams,
     "pseudo_label": PseudoLabelParams,
+    "annotate": AnnotateParams,
     "augment": AugmentParams,
     "train": TrainParams,
     "infer": InferParams,
@@ -67,6 +70,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
         if key == "credentials":
             return HiddenDict(hide_values(self._read_credentials()))
         config = super().__getitem__(key)
+        if key == "catalog":
+            return anchor_paths(config, Path(self.conf_source).resolve().parent)
         if key != "parameters":
             return config
         complete = complete_settings(config)
@@ -96,6 +101,31 @@ class ProjectConfigLoader(OmegaConfigLoader):
         folder, patterns = str(Path(self.conf_source) / env), self.config_patterns["credentials"]
         found: dict[str, Any] = self.load_and_merge_dir_config(folder, patterns, "credentials", set(), True)
         return found
+
+
+PATHS = ("cache", "recordings", "source", "target", "model")
+"""Settings of catalog entries that may be paths; Kedro itself knows `filepath` alone."""
+
+
+def anchor_paths(catalog: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return the catalog with every relative path meant from the project's folder, wherever the command is run from.
+
+    A `model` is a path if there is such a folder, and otherwise a name; addresses such as `s3://...` stay.
+    """
+    anchored = {}
+    for name, entry in catalog.items():
+        own = isinstance(entry, Mapping) and str(entry.get("type", "")).startswith("hmltc_kedro.")
+        changes = {key: _anchor(entry[key], root, key == "model") for key in PATHS if key in entry} if own else {}
+        anchored[name] = {**entry, **changes} if changes else entry
+    return anchored
+
+
+def _anchor(value: Any, root: Path, must_exist: bool) -> Any:
+    if isinstance(value, list):
+        return [_anchor(item, root, must_exist) for item in value]
+    if not isinstance(value, str) or "://" in value or Path(value).is_absolute():
+        return value
+    return str(root / value) if not must_exist or (root / value).is_dir() else value
 
 
 def hide_values(value: Any) -> Any:
@@ -131,6 +161,8 @@ def _explain(model: type[BaseModel], stage: str, problem: Mapping[str, Any]) -> 
     places = [str(part) for part in problem["loc"]]
     name = ".".join([stage, *places])
     if problem["type"] != "extra_forbidden":
+        if isinstance(problem["input"], Mapping):  # about several of its values at once; the message says which
+            return f"parameter `{name}`: {problem['msg'].removeprefix('Value error, ')}"
         return f"parameter `{name}`: {problem['msg'][:1].lower()}{problem['msg'][1:]}; it is {problem['input']!r}"
     for part in places[:-1]:
         inner = model.model_fields[part].annotation
@@ -151,7 +183,9 @@ def find_variant_inputs() -> dict[str, frozenset[str]]:
     found = {}
     for row, variant in VARIANTS.items():
         prefix = f"params:ablation.variants.{row}."
-        names = create_variant(row, variant).inputs()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "One or more dataset names contain '.'")  # namespaces, as it should be
+            names = create_variant(row, variant).inputs()
         found[row] = frozenset(name.removeprefix(prefix) for name in names if name.startswith(prefix))
     return found
 

@@ -13,11 +13,13 @@ Two rules for a label set (DESIGN: a label set is a union of root-to-node paths)
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -205,22 +207,29 @@ class Taxonomy:
 
     def paths_to(self, c: int) -> list[tuple[int, ...]]:
         """Return every path from a root to class `c`, root first."""
-        if not self.parents[c]:
-            return [(c,)]
-        return [(*path, c) for parent in self.parents[c] for path in self.paths_to(parent)]
+        return list(self.iterate_paths([c]))
 
-    def walk_paths_to(self, c: int) -> Iterator[tuple[int, ...]]:
-        """Yield the paths of `paths_to` one by one: there may be too many to hold, and the first ones may do."""
-        if not self.parents[c]:
-            yield (c,)
-        for parent in self.parents[c]:
-            for path in self.walk_paths_to(parent):
+    def count_paths(self) -> int:
+        """Return the number of root-to-node paths, without listing them: a DAG of 61 classes can have a million."""
+        ways = [0] * len(self)
+        for c in self.topological_order:
+            ways[c] = sum(ways[p] for p in self.parents[c]) if self.parents[c] else 1
+        return sum(ways)
+
+    def first_paths(self) -> list[tuple[int, ...]]:
+        """Return one path from a root to each class, along first parents."""
+        paths: list[tuple[int, ...]] = [()] * len(self)
+        for c in self.topological_order:
+            paths[c] = (*(paths[self.parents[c][0]] if self.parents[c] else ()), c)
+        return paths
+
+    def iterate_paths(self, ends: Iterable[int] | None = None) -> Iterator[tuple[int, ...]]:
+        """Yield every root-to-node path to the classes `ends`, one-node paths included; to all classes without them."""
+        for c in range(len(self)) if ends is None else ends:
+            if not self.parents[c]:
+                yield (c,)
+            for path in self.iterate_paths(self.parents[c]):
                 yield (*path, c)
-
-    def iterate_paths(self) -> Iterator[tuple[int, ...]]:
-        """Yield every root-to-node path of the taxonomy, one-node paths included."""
-        for c in range(len(self)):
-            yield from self.paths_to(c)
 
     def paths_within(self, classes: Collection[int]) -> list[tuple[int, ...]]:
         """Return the root-to-node paths that a label set is the union of, each as long as the set allows.
@@ -360,6 +369,16 @@ class Taxonomy:
                 "path": list(self.labels),
             }
         )
+
+    def write(self, path: Path) -> None:
+        """Write the graph as JSON: a list of class_id, name, parents and keywords."""
+        frame = self.to_frame()[["class_id", "name", "parents", "keywords"]]
+        path.write_text(frame.to_json(orient="records"), "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Taxonomy:
+        """Read what `write` wrote."""
+        return cls.from_frame(pd.DataFrame(json.loads(path.read_text("utf-8"))))
 
     def with_keywords(self, keywords: Mapping[str, Sequence[str]]) -> Taxonomy:
         """Return the same graph with other keywords, by class id; a class not named keeps its own."""

@@ -74,9 +74,9 @@ def test_llm_loads_the_client_of_its_name(client: str, kind: type, tmp_path: Pat
 def test_llm_is_identified_by_client_and_recordings(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     dataset = LLMDataset(client="recorded", recordings=str(path), cache="x")
-    assert dataset.identify() == {"client": "recorded", "answers": None}
+    assert dataset.identify() == {"client": "recorded", "answers": [None]}
     path.write_text("", "utf-8")
-    assert len(dataset.identify()["answers"]) == 64
+    assert [len(digest) for digest in dataset.identify()["answers"]] == [64]
 
 
 def test_recordings_that_changed_are_read_again_and_others_are_not(tmp_path: Path) -> None:
@@ -86,12 +86,12 @@ def test_recordings_that_changed_are_read_again_and_others_are_not(tmp_path: Pat
     request = make_requests(1)[0]
     seen = []
     for text in ("first", "later"):
-        row = {"task": request.task, "class_id": request.class_id, "answer": {"description": text}}
+        row = {"task": request.task, "class_id": request.subject, "answer": {"description": text}}
         path.write_text(json.dumps(row), "utf-8")
         assert dataset.load() is dataset.load() is LLMDataset(client="recorded", recordings=str(path), cache="x").load()
         seen.append((dataset.load().ask([request])[0].value.description, dataset.identify()["answers"]))
     path.unlink()
-    assert dataset.load().ask([request])[0].value is None and dataset.identify()["answers"] is None
+    assert dataset.load().ask([request])[0].value is None and dataset.identify()["answers"] == [None]
     assert [text for text, _ in seen] == ["first", "later"] and seen[0][1] != seen[1][1]
 
 

@@ -1,6 +1,7 @@
 """The rules of the house that import-linter's contracts in pyproject.toml do not know."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,46 @@ PACKAGE = REPOSITORY / "src" / "hmltc_kedro"
 
 WITH_TORCH = {"text/device.py"} | {
     f"modeling/{name}.py"
-    for name in ("examples", "features", "gcn", "head", "loop", "losses", "phases", "self_training", "training")
+    for name in (
+        "examples",
+        "features",
+        "gcn",
+        "head",
+        "loop",
+        "losses",
+        "path_ranking",
+        "phases",
+        "self_training",
+        "training",
+    )
 }
 """Modules that import torch when they are imported; all others do so in functions, if at all."""
 
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 MAX_LINES = 400
+
+PAGE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+
+
+def test_every_folder_is_a_room_of_the_page_with_a_line_on_what_is_there() -> None:
+    rooms = dict(re.findall(r"^\| \d+ \| `(\w+)` \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
+    lying = {path.stem for path in PACKAGE.glob("*") if path.is_dir() or path.suffix == ".py"}
+    assert rooms.keys() == lying - {"__init__", "__pycache__"}
+    assert all(text.endswith(".") for text in rooms.values())
+
+
+CODE = re.compile(r"`(\w+)/(\w+)(?:\.py|\.(\w+))`")
+"""`folder/module.py` or `folder/module.function`."""
+
+
+@pytest.mark.parametrize("page", sorted((REPOSITORY / "docs").rglob("*.md")), ids=lambda path: path.stem)
+def test_what_a_page_says_lies_somewhere_does(page: Path) -> None:
+    for folder, module, function in CODE.findall(page.read_text("utf-8")):
+        if (PACKAGE / folder).is_dir():
+            source = (PACKAGE / folder / f"{module}.py").read_text("utf-8")
+            defined = {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+            assert not function or function in defined, f"{folder}/{module}.{function}"
 
 
 def read_imports(path: Path) -> Iterator[str]:

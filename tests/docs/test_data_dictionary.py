@@ -1,6 +1,7 @@
 """What `metadata.columns` of the catalog says is what a run writes: columns, tensors and keys with their types."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ LOADER = OmegaConfigLoader(str(REPOSITORY / "conf"), env="test", runtime_params=
 CATALOG: dict[str, dict[str, Any]] = LOADER["catalog"]
 WITHOUT_COLUMNS = (
     "RawTableDataset",
+    "BulkDataset",
     "EncoderDataset",
     "LLMDataset",
     "ClassifierDataset",
@@ -25,9 +27,9 @@ WITHOUT_COLUMNS = (
     "TextDataset",
 )
 TABLES = {name: entry for name, entry in CATALOG.items() if not entry["type"].endswith(WITHOUT_COLUMNS)}
-STAGES = [
-    name for name in TABLES if "." not in name and name not in ("ablation_table", "run_record")
-]  # that one's keys are nodes
+APART = ("ablation_table", "bulk_labels", "run_record")
+"""Entries that no stage of a run writes, or, the last, whose keys are nodes."""
+STAGES = [name for name in TABLES if "." not in name and name not in APART]
 VARIANTS = [name for name in TABLES if "." in name]
 
 
@@ -83,6 +85,18 @@ def test_every_column_has_a_type_and_a_meaning(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_stages_write_what_is_documented(project: Project, first_run: Finished, name: str) -> None:
     check_types(name, read_types(project.folder / CATALOG[name]["filepath"]))
+
+
+def test_label_writes_what_is_documented(project: Project, first_run: Finished) -> None:
+    bulk, labels = project.raw / "sample" / "bulk", project.folder / CATALOG["bulk_labels"]["path"]
+    bulk.mkdir()
+    try:
+        (bulk / "new.csv").write_text("doc_id,text\n0,Whistling kettle\n", "utf-8")
+        project.run("--env=test", "--pipeline=label")
+        check_types("bulk_labels", read_types(labels / "new.parquet"))
+    finally:
+        shutil.rmtree(bulk)
+        shutil.rmtree(labels, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from generate_docs import MARKED, main, make_anchor, render_pages
-from hmltc_kedro.pipelines import STAGES
+from generate_docs import MARKED, STAGE_PAGES, main, make_anchor, render_pages
 from kedro_project import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-STAGE_PAGES = [DOCS / "stages" / f"{stage}.md" for stage in (*STAGES, "ablation")]
+STAGES = [DOCS / "stages" / f"{stage}.md" for stage in STAGE_PAGES]
 LINKED = [*PAGES, REPOSITORY / "README.md", REPOSITORY / "data/README.md", REPOSITORY / "data/01_raw/README.md"]
 
 
@@ -63,7 +62,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in find_anchors(found), target
 
 
-@pytest.mark.parametrize("path", STAGE_PAGES, ids=name_page)
+@pytest.mark.parametrize("path", STAGES, ids=name_page)
 def test_stage_pages_have_one_shape(path: Path) -> None:
     text = path.read_text("utf-8")
     assert text.startswith(f"# {path.stem}\n\n")
@@ -73,7 +72,7 @@ def test_stage_pages_have_one_shape(path: Path) -> None:
     assert f"<!-- generated: nodes {path.stem} -->" in text
 
 
-@pytest.mark.parametrize("path", [*STAGE_PAGES, DOCS / "thresholds.md"], ids=name_page)
+@pytest.mark.parametrize("path", [*STAGES, DOCS / "thresholds.md"], ids=name_page)
 def test_formulas_are_those_of_the_code(path: Path) -> None:
     """A block of text on these pages is a formula, and stands word for word in a docstring or a line of code."""
     for formula in re.findall(r"```text\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
@@ -88,6 +87,7 @@ def checkout(tmp_path: Path) -> Path:
     """Return a copy of what the generator reads."""
     for name in ("conf", "docs"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("local"))
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     return tmp_path
 
 
@@ -129,7 +129,23 @@ def test_an_unknown_marker_is_refused(checkout: Path, capsys: pytest.CaptureFixt
     assert "nothing called 'wishes' to generate; use one of nodes, settings" in capsys.readouterr().err
 
 
-def test_a_new_page_is_in_the_index(checkout: Path) -> None:
-    (checkout / "docs/new.md").write_text("# New things\n\nWhat is new, in\ntwo lines. And more.\n", "utf-8")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("What is new, in\ntwo lines. And more.", "What is new, in two lines."),
+        ("```console\n$ new\n\nFirst. Second.\n```\n\nWhat it is. More.", "What it is."),
+        ("## Part\n\n| a. b |\n\n- an item. Another\n\n<!-- a\n\nb. -->\n\nWhat it is.", "What it is."),
+        ("Delta of eq. 2 (cf. Fig. 1), i.e. the gap. More.", "Delta of eq. 2 (cf. Fig. 1), i.e. the gap."),
+        ("No full stop, version 1.2", "No full stop, version 1.2"),
+    ],
+)
+def test_a_new_page_is_in_the_index_with_the_first_sentence_of_its_text(checkout: Path, text: str, shown: str) -> None:
+    (checkout / "docs/new.md").write_text(f"# New things\n\n{text}\n", "utf-8")
     index = render_pages(checkout)[checkout / "docs/README.md"]
-    assert "| [New things](new.md) | What is new, in two lines. |" in index
+    assert f"| [New things](new.md) | {shown} |" in index
+
+
+def test_a_page_without_a_sentence_is_refused(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (checkout / "docs/new.md").write_text("# New things\n\n```\ncode\n```\n", "utf-8")
+    assert main([str(checkout)]) == 1
+    assert "docs/new.md: no sentence below the title" in capsys.readouterr().err

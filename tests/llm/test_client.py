@@ -72,7 +72,7 @@ def test_line_that_is_no_recording_is_an_input_error_with_its_number(tmp_path: P
     with pytest.raises(InputError) as error:
         RecordedClient(path)
     assert str(error.value).startswith(f"{path}:3: not a recorded answer (")
-    assert str(error.value).endswith('; write {"task": ..., "class_id": ..., "answer": {...}}')
+    assert str(error.value).endswith('; write {"task": ..., "class_id" or "document": ..., "answer": {...}}')
 
 
 def test_template_client_answers_nothing_and_says_why() -> None:

@@ -83,7 +83,7 @@ def test_rows_survive_and_are_readable(tmp_path: Path) -> None:
     cache.close()
     frame = read_answers(path)
     assert list(frame.columns) == list(module.COLUMNS)
-    assert frame.loc[0, "class_id"] == "7" and frame.loc[0, "output_tokens"] == 2
+    assert frame.loc[0, "subject"] == "7" and frame.loc[0, "output_tokens"] == 2
     assert [p.name for p in path.parent.iterdir()] == ["a.sqlite"]
 
 

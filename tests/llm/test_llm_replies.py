@@ -142,7 +142,7 @@ def test_usage_that_says_nothing_is_estimated_and_the_answer_kept(make_client, u
         client = make_client(url)
         answers = client.ask(make_requests(10))
     assert all(answer.value for answer in answers) and server.total == 10
-    row = read_answers(client._cache_path).set_index("class_id").loc["7"]
+    row = read_answers(client._cache_path).set_index("subject").loc["7"]
     assert 0 < row["input_tokens"] != 100 and 0 < row["output_tokens"] != 20
     assert client.usage.input_tokens == 900 + row["input_tokens"]
     assert client.usage.cost > 0
@@ -228,7 +228,7 @@ def test_a_fault_of_our_own_ends_the_run_after_what_is_under_way(make_client, mo
     from hmltc_kedro.llm import caller
 
     def fail(reply: Any, request: Any) -> Any:
-        if request.class_id == "5":
+        if request.subject == "5":
             raise RuntimeError("nobody foresaw this")
         return check(reply, request)
 
@@ -270,7 +270,7 @@ OLD_SHAPE = '{"text": "an older shape"}'
 def poison(cache: Path) -> None:
     """Give class 1 an answer that does not fit."""
     with closing(sqlite3.connect(cache)) as connection, connection:
-        connection.execute("UPDATE answers SET answer = ? WHERE class_id = '1'", (OLD_SHAPE,))
+        connection.execute("UPDATE answers SET answer = ? WHERE subject = '1'", (OLD_SHAPE,))
 
 
 def test_a_cached_answer_that_no_longer_fits_is_asked_again_and_replaced(make_client) -> None:
@@ -292,5 +292,5 @@ def test_a_failure_does_not_replace_what_was_paid_for(make_client) -> None:
         poison(client._cache_path)
         answers = make_client(url).ask(make_requests(2))
     assert "too long" in answers[1].error and answers[0].value
-    kept = read_answers(client._cache_path).set_index("class_id")
+    kept = read_answers(client._cache_path).set_index("subject")
     assert kept.loc["1", "answer"] == OLD_SHAPE

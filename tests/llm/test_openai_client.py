@@ -224,7 +224,7 @@ def test_refused_questions_are_set_aside_without_another_try(
         answers = client.ask(make_requests(4))
     assert reason in answers[where].error and answers[where].value is None
     assert server.total == 4 and client.usage.failed == 1
-    row = read_answers(client._cache_path).set_index("class_id").loc[str(where)]
+    row = read_answers(client._cache_path).set_index("subject").loc[str(where)]
     assert reason in row["error"]
 
 
@@ -439,7 +439,7 @@ def test_two_thousand_requests_with_faults(make_client) -> None:
         answers = client.ask(requests)
     assert sum(a.value is not None for a in answers) == 2000
     assert 2100 < server.total < 2500 and server.most_at_once <= 32
-    assert read_answers(client._cache_path)["class_id"].nunique() == 2000
+    assert read_answers(client._cache_path)["subject"].nunique() == 2000
 
 
 SCRIPT = textwrap.dedent(
@@ -554,7 +554,7 @@ def test_replay_names_what_is_missing(make_client, tmp_path: Path) -> None:
         client = make_client(url)
         client.ask(make_requests(2))
     replay = ReplayClient(client.settings, tmp_path / "answers.sqlite")
-    with pytest.raises(InputError, match="no answer to describe_class for class '2'"):
+    with pytest.raises(InputError, match="no answer to describe_class for '2'"):
         replay.ask(make_requests(3))
     with pytest.raises(InputError, match="there is no such answer cache"):
         ReplayClient(client.settings, tmp_path / "none.sqlite").ask(make_requests(1))

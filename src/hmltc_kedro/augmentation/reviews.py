@@ -45,7 +45,7 @@ def ask_for_reviews(
     return [
         ChatRequest(
             task="write_reviews",
-            class_id=taxonomy.class_ids[path[-1]],
+            subject=taxonomy.class_ids[path[-1]],
             prompt=render_prompt(
                 "write_reviews",
                 name=name(path[-1]),

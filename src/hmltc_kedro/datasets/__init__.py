@@ -16,6 +16,7 @@ _HOMES = {
     "PlotlyDataset": "files",
     "LLMDataset": "llm",
     "RawTableDataset": "raw",
+    "StudentDataset": "student",
     "TaxonomyDataset": "taxonomy",
     "TensorDataset": "tensors",
     "TextDataset": "files",

@@ -42,7 +42,7 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
     Args:
         client: `openai` (that API, or any server that speaks it), `recorded` (answers from a file), `replay` (the
             exact answers of an earlier run) or `template` (no answers: every stage uses its fall-back).
-        recordings: file of the client `recorded`; it may be missing.
+        recordings: file or files of the client `recorded`; each may be missing.
         cache: file of the answers that `openai` writes and `replay` reads.
         settings: of `openai` and `replay`, see `hmltc_kedro.llm.OpenAISettings`.
         credentials: of `openai`: `api_key` is sent to OpenAI alone, `base_url_key` to the server of `base_url` alone.
@@ -54,7 +54,7 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         self,
         *,
         client: ClientName,
-        recordings: str,
+        recordings: str | list[str],
         cache: str,
         settings: dict[str, Any] | None = None,
         credentials: object = None,
@@ -68,7 +68,7 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         if client not in get_args(ClientName):
             raise InputError(f"llm: there is no client {client!r}; use one of {', '.join(get_args(ClientName))}")
         self._client = client
-        self._recordings = recordings
+        self._recordings = (recordings,) if isinstance(recordings, str) else tuple(recordings)
         self._cache = cache
         self._settings = settings or {}
         self._keys = _check_credentials(credentials)
@@ -84,7 +84,9 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         key = SecretStr("")
         if self._client == "openai":
             key = self._keys["api_key" if _parse_settings(settings).is_openai else "base_url_key"]
-        return _open_client(self._client, self._recordings, self._digest_recordings(), self._cache, settings, key)
+        return _open_client(
+            self._client, self._recordings, tuple(self._digest_recordings()), self._cache, settings, key
+        )
 
     def save(self, data: None) -> None:
         """Refuse: the client is a resource."""
@@ -105,16 +107,17 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
             "extra_body": further if settings.extra_body else None,
         }
 
-    def _digest_recordings(self) -> str | None:
-        path = Path(self._recordings)
-        return file_digest(path) if self._client == "recorded" and path.is_file() else None
+    def _digest_recordings(self) -> list[str | None]:
+        """Return one digest a file of recordings, None where it is missing or nobody asks for it."""
+        wanted = self._client == "recorded"
+        return [file_digest(path) if wanted and path.is_file() else None for path in map(Path, self._recordings)]
 
     def _exists(self) -> bool:
         return True
 
     def _describe(self) -> dict[str, Any]:
         """Say what answers; the credentials stay out."""
-        source = {"recorded": self._recordings, "template": None}.get(self._client, self._cache)
+        source = {"recorded": ", ".join(self._recordings), "template": None}.get(self._client, self._cache)
         return {"client": self._client, "answers": source, "model": self._settings.get("model")}
 
     def preview(self) -> TablePreview:
@@ -124,13 +127,18 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
 
 @lru_cache(maxsize=4)
 def _open_client(
-    client: ClientName, recordings: str, digest: str | None, cache: str, settings: str, key: SecretStr
+    client: ClientName,
+    recordings: tuple[str, ...],
+    digests: tuple[str | None, ...],
+    cache: str,
+    settings: str,
+    key: SecretStr,
 ) -> ChatClient:
-    """Return one client for the same arguments; `digest` is among them so that changed recordings are read again."""
+    """Return one client for the same arguments; `digests` are among them so that changed recordings are read again."""
     if client == "template":
         return TemplateClient()
     if client == "recorded":
-        return RecordedClient(recordings)
+        return RecordedClient(*recordings)
     parsed = _parse_settings(settings)
     return ReplayClient(parsed, cache) if client == "replay" else OpenAIClient(parsed, cache, key)
 

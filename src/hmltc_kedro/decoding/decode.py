@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hmltc_kedro.arrays import AnyArray, FloatArray
 from hmltc_kedro.decoding.baselines import flat, leaf_priority
 from hmltc_kedro.decoding.beam import CHILD_THRESHOLD, beam_search
+from hmltc_kedro.decoding.expected_f1 import decode_expected_f1
 from hmltc_kedro.decoding.paths import DecodedPaths, choose_paths
 from hmltc_kedro.decoding.thresholds import ThresholdMethod, child_thresholds
 from hmltc_kedro.taxonomy import Taxonomy
@@ -19,9 +20,11 @@ class DecodingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    method: Literal["top_down", "leaf_priority", "flat"] = "top_down"
+    method: Literal["top_down", "leaf_priority", "flat", "expected_f1"] = "top_down"
     """`top_down` is beam search from the roots, the method of the paper; `leaf_priority` its baseline; `flat` the most
-    probable classes without a hierarchy, which reads `max_paths` and `child_threshold` alone.
+    probable classes without a hierarchy, which reads `max_paths` and `child_threshold` alone; `expected_f1` the set of
+    largest expected F1, which reads nothing else. `top_down` means `expected_f1` where judged documents have taught
+    probabilities that are to be believed.
     """
     beam_width: int = Field(10, ge=1)
     """Paths kept a document and level: see `beam_search`. The paper's published code's."""
@@ -44,6 +47,10 @@ class DecodingSettings(BaseModel):
     """Paths whose union a label set can be at most: see `choose_paths`. 1 is the paper's single path."""
     path_ratio: float = Field(1.0, ge=0, le=1)
     """A further path joins if its score is at least this share of the best one's; 1 takes ties only."""
+
+    def for_student(self) -> DecodingSettings:
+        """Return the settings for probabilities that judged documents have taught."""
+        return self.model_copy(update={"method": "expected_f1"}) if self.method == "top_down" else self
 
 
 def decode(
@@ -71,6 +78,8 @@ def decode(
             threshold=settings.child_threshold,
             progress=progress,
         )
+    if settings.method == "expected_f1":
+        return decode_expected_f1(probabilities, taxonomy, progress=progress)
     if settings.method == "leaf_priority":
         decoded = leaf_priority(probabilities, taxonomy, n_paths=settings.max_paths, progress=progress)
     else:

@@ -28,7 +28,7 @@ def ask_for_descriptions(
     return [
         ChatRequest(
             task="describe_class",
-            class_id=class_id,
+            subject=class_id,
             prompt=render_prompt(
                 "describe_class",
                 name=name(c),

@@ -16,7 +16,7 @@ def ask_for_keywords(taxonomy: Taxonomy, count: int, temperature: float, max_tok
     return [
         ChatRequest(
             task="write_keywords",
-            class_id=class_id,
+            subject=class_id,
             prompt=render_prompt(
                 "write_keywords",
                 name=name(c),
@@ -38,7 +38,7 @@ def complete_keywords(taxonomy: Taxonomy, answers: Sequence[ChatAnswer], count: 
     """Return the taxonomy with up to `count` keywords for each class that an answer is about."""
     return taxonomy.with_keywords(
         {
-            answer.request.class_id: list(dict.fromkeys(answer.value.keywords))[:count]
+            answer.request.subject: list(dict.fromkeys(answer.value.keywords))[:count]
             for answer in answers
             if isinstance(answer.value, ClassKeywords)
         }

@@ -5,10 +5,10 @@ from hmltc_kedro.llm.client import (
     ChatAnswer,
     ChatClient,
     ChatRequest,
-    RecordedClient,
     TemplateClient,
 )
 from hmltc_kedro.llm.openai_client import OpenAIClient
+from hmltc_kedro.llm.recorded import RecordedClient
 from hmltc_kedro.llm.replay import ReplayClient
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.llm.usage import Usage

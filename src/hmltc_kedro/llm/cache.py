@@ -60,7 +60,7 @@ class StoredAnswer:
     Attributes:
         key: see `request_key`.
         task: name of the task.
-        class_id: the class it is about.
+        subject: the class or document it is about.
         model: name of the model.
         temperature: sampling temperature.
         max_tokens: bound on the answer's length.
@@ -75,7 +75,7 @@ class StoredAnswer:
 
     key: str
     task: str
-    class_id: str
+    subject: str
     model: str
     temperature: float
     max_tokens: int
@@ -88,6 +88,7 @@ class StoredAnswer:
     created: str
 
 
+# Rows are read and written by position: files from before `subject` call that column `class_id`.
 COLUMNS = tuple(field.name for field in fields(StoredAnswer))
 
 TABLES = f"""

@@ -270,7 +270,7 @@ def _check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
     if reply.finish_reason == "content_filter":
         raise SetAside("stopped by the content filter")
     try:
-        return parse_answer(reply.text, request.schema, reply.finished)
+        return parse_answer(reply.text, request.schema, reply.finished, request.context)
     except UnfitAnswer as error:
         if not reply.finished:
             raise UnfitAnswer(f"it was cut off after {request.max_tokens} tokens") from error

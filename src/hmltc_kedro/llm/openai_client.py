@@ -70,6 +70,9 @@ class OpenAIClient:
         place = f"server={self.settings.server!r}, cache={str(self._cache_path)!r}"
         return f"OpenAIClient({self.name!r}, {place})"
 
+    def list_subjects(self, task: str) -> None:
+        """Return None: it can be asked about anything."""
+
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return one answer a request, in their order; each new one is on disk by then.
 
@@ -160,7 +163,7 @@ def read_row(request: ChatRequest, row: StoredAnswer, source: str) -> ChatAnswer
     if row.answer is None:
         return ChatAnswer(request, None, source, row.error)
     try:
-        return ChatAnswer(request, request.schema.model_validate_json(row.answer), source)
+        return ChatAnswer(request, request.schema.model_validate_json(row.answer, context=request.context), source)
     except ValidationError as error:
         return ChatAnswer(request, None, source, f"the cached answer is invalid: {error}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,7 @@ class UnfitAnswer(ValueError):
     """An answer is not what was asked for; the message tells the model what to mend."""
 
 
-def parse_answer(text: str, schema: type[T], finished: bool = True) -> T:
+def parse_answer(text: str, schema: type[T], finished: bool = True, context: Mapping[str, int] | None = None) -> T:
     """Return the value in `text`, which may wrap it in prose, a code fence or a chain of thought.
 
     Drafts do not count: what stands in a chain of thought, ended or not, and an object after which another was begun.
@@ -32,12 +33,13 @@ def parse_answer(text: str, schema: type[T], finished: bool = True) -> T:
         text: what the model wrote.
         schema: what it should have written, as JSON. The last object that fits counts, without keys nobody asked for.
         finished: whether the model came to an end. If not, only an object with nothing after it counts, as it stands.
+        context: what the schema's checks must know of the question, see `ChatRequest.context`.
 
     Raises:
         UnfitAnswer: nothing in it fits.
     """
     try:
-        return schema.model_validate_json(text)
+        return schema.model_validate_json(text, context=context)
     except ValidationError as error:
         problem = describe_problem(error)
     rest = _drop_thoughts(text)
@@ -47,7 +49,7 @@ def parse_answer(text: str, schema: type[T], finished: bool = True) -> T:
         elif rest[end:].strip("`\n "):
             break
         try:
-            return schema.model_validate(found)
+            return schema.model_validate(found, context=context)
         except ValidationError as error:
             problem = describe_problem(error)
     raise UnfitAnswer(problem)

@@ -35,6 +35,9 @@ class ReplayClient:
         """Show model and file."""
         return f"ReplayClient({self.name!r}, cache={str(self._cache_path)!r})"
 
+    def list_subjects(self, task: str) -> None:
+        """Return None: it may have been asked about anything."""
+
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatAnswer]:
         """Return the answers of the run.
 
@@ -45,7 +48,7 @@ class ReplayClient:
         keys = [request_key(request, self.settings) for request in requests]
         rows = find_answers(self._cache_path, keys) if requests else {}
         missing = [
-            f"{self._cache_path}: no answer to {request.task} for class {request.class_id!r} "
+            f"{self._cache_path}: no answer to {request.task} for {request.subject!r} "
             f"with this prompt, its parameters and {self.name}; replay what that run asked, "
             "or use the openai client"
             for key, request in zip(keys, requests, strict=True)

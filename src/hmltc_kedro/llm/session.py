@@ -138,7 +138,7 @@ class Session:
         row = StoredAnswer(
             key=key,
             task=request.task,
-            class_id=request.class_id,
+            subject=request.subject,
             model=self._settings.model,
             temperature=request.temperature,
             max_tokens=request.max_tokens,

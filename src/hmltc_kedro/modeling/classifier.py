@@ -6,10 +6,8 @@ Torch is imported by the methods that compute: Kedro reads this module for its t
 from __future__ import annotations
 
 import copy
-import json
-import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +17,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hmltc_kedro import __version__
-from hmltc_kedro.arrays import HalfArray
+from hmltc_kedro.arrays import AnyArray, FloatArray, HalfArray, IntArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
-from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.abstention import find_fitting
+from hmltc_kedro.modeling.files import read_parts, write_card, write_directory, write_parts, write_settings
+from hmltc_kedro.modeling.student import Evidence, Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
@@ -37,8 +35,8 @@ if TYPE_CHECKING:
 
     from hmltc_kedro.modeling.head import CosineHead
 
-FORMAT = 2
-"""Of the directory; 2 has the lexical view and windows."""
+ACCEPT, REVIEW = "accept", "review"
+"""Decisions on a label set."""
 
 CHUNK = 512
 """Texts encoded between two turns of the progress bar."""
@@ -53,6 +51,7 @@ class Prediction:
         names: their names.
         paths: the paths the set is the union of, as ids, best first.
         scores: a score between 0 and 1 for each path.
+        decision: `accept` or `review`, at the precision that the classifier was calibrated to; empty without one.
         fits: False if words in no order would do as well, see `abstention`: the text may be about none of the classes.
     """
 
@@ -61,6 +60,7 @@ class Prediction:
     paths: list[list[str]]
     scores: list[float]
     fits: bool
+    decision: str
 
 
 class HierarchicalClassifier:
@@ -81,6 +81,8 @@ class HierarchicalClassifier:
         max_windows: that a long text is read in, see `windows.cut_windows`.
         frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
         nulls: probabilities of texts about nothing, float16, shape (m, C), see `abstention`; None for none.
+        student: what judged documents have taught; None where none was judged.
+        accept: expected precision from which on a label set is accepted without review; None where that is not known.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class HierarchicalClassifier:
         max_windows: int = 1,
         frozen: str | None = None,
         nulls: HalfArray | None = None,
+        student: Student | None = None,
+        accept: float | None = None,
         device: str = "auto",
     ) -> None:
         """Put the parts together, ready to predict."""
@@ -110,6 +114,8 @@ class HierarchicalClassifier:
         self.max_windows = max_windows
         self.frozen = frozen
         self.nulls = np.zeros((0, len(taxonomy)), dtype=np.float16) if nulls is None else nulls
+        self.student = student
+        self.accept = accept
 
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
@@ -121,15 +127,23 @@ class HierarchicalClassifier:
 
     @cached_property
     def encoder(self) -> SentenceTransformer:
-        """The sentence-transformers model."""
-        if isinstance(self._encoder, Path):
-            return open_model(self._encoder, self._device, self.max_length).eval()
-        return self._encoder
+        """The sentence-transformers model.
 
-    def with_decoding(self, decoding: DecodingSettings) -> HierarchicalClassifier:
-        """Return the same classifier with other settings of decoding: these need no new training."""
+        Raises:
+            InputError: its files are damaged.
+        """
+        if not isinstance(self._encoder, Path):
+            return self._encoder
+        try:
+            return open_model(self._encoder, self._device, self.max_length).eval()
+        except Exception as error:  # three libraries read these files, each with errors of its own
+            raise InputError(f"{self.directory}: not a readable classifier ({error}); train it again") from error
+
+    def with_parts(self, **parts: Any) -> HierarchicalClassifier:
+        """Return the same classifier with other parts that need no new training: decoding, student, nulls, accept."""
         other = copy.copy(self)
-        other.decoding = decoding
+        for name, part in parts.items():
+            setattr(other, name, part)
         return other
 
     # ------------------------------------------------------------------ prediction
@@ -144,6 +158,35 @@ class HierarchicalClassifier:
             batch_size: texts a batch of the encoder.
             cache: an encoder that gives the vectors, if it is the one called `frozen`; it may know them already.
         """
+        probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
+        for rows, evidence in self.iterate_evidence(texts, batch_size, cache):
+            if self.student:
+                probabilities[rows] = self.student.predict(evidence)
+            else:
+                probabilities[rows] = squash(evidence.logits)
+        return probabilities
+
+    def gather_evidence(self, texts: Sequence[str], cache: TextEncoder | None = None) -> Evidence:
+        """Return the evidence on all texts at once, in their order; for the few that a student learns from."""
+        parts = list(self.iterate_evidence(texts, cache=cache))
+        if not parts:
+            return Evidence.empty(len(self.taxonomy))
+        rows = np.concatenate([rows for rows, _ in parts])
+        return Evidence.join([evidence for _, evidence in parts])[np.argsort(rows)]
+
+    def iterate_evidence(
+        self, texts: Sequence[str], batch_size: int = 32, cache: TextEncoder | None = None
+    ) -> Iterator[tuple[IntArray, Evidence]]:
+        """Yield what the classifier sees of the texts and makes of them before any student, block by block.
+
+        Args:
+            texts: n texts.
+            batch_size: texts a batch of the encoder.
+            cache: see `predict_probabilities`.
+
+        Yields:
+            Rows of the block, and its evidence.
+        """
         import torch
 
         from hmltc_kedro.text.device import choose_device
@@ -151,23 +194,24 @@ class HierarchicalClassifier:
         device = choose_device(self._device)
         self.head.to(device)
         vectors = cache.encode(texts) if cache is not None and cache.fingerprint == self.frozen else None
-        probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
         order = np.argsort([-len(text) for text in texts], kind="stable")
         bar = tqdm(total=len(texts), desc="classify", unit="doc", disable=not show_progress())
         with bar, torch.no_grad():
             for start in range(0, len(texts), CHUNK):
                 rows = order[start : start + CHUNK]
                 chunk = [texts[row] for row in rows]
-                if vectors is None:
-                    inputs = [encode_texts(self.encoder, chunk, batch_size, self.max_windows)]
-                else:
-                    inputs = [vectors[rows]]
-                if self.lexical is not None:
-                    inputs.append(self.lexical.score(self.lexical.represent(chunk)))
+                own = (
+                    encode_texts(self.encoder, chunk, batch_size, self.max_windows)
+                    if vectors is None
+                    else vectors[rows]
+                )
+                lexical = self.lexical or LexicalView.empty(len(self.taxonomy))
+                words = lexical.represent(chunk)
+                scores = lexical.score(words)
+                inputs = [own] if self.lexical is None else [own, scores]
                 logits = self.head(*(torch.from_numpy(part).to(device) for part in inputs))
-                probabilities[rows] = logits.sigmoid().half().cpu().numpy()
+                yield rows, Evidence(own, words, logits.float().cpu().numpy(), scores)
                 bar.update(len(rows))
-        return probabilities
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> list[Prediction]:
         """Return the label set of each text."""
@@ -176,115 +220,41 @@ class HierarchicalClassifier:
 
     def predict_frame(self, texts: Sequence[str], batch_size: int = 32) -> pd.DataFrame:
         """Return one row a text with the fields of `Prediction`."""
-        decoded = decode(self.predict_probabilities(texts, batch_size), self.taxonomy, self.decoding)
+        probabilities = self.predict_probabilities(texts, batch_size)
+        decoded = decode(probabilities, self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, self.taxonomy)
-        return frame.assign(fits=find_fitting(decoded, self.nulls, self.taxonomy, self.decoding))
+        frame["fits"] = find_fitting(decoded, self.nulls, self.taxonomy, self.decoding)
+        return frame.assign(decision=decide(probabilities, frame["class_ids"], self.taxonomy, self.accept))
 
     # ------------------------------------------------------------------ files
 
     def save(self, directory: str | Path) -> None:
         """Write the model to `directory`, replacing what is there, and in one move at the end."""
-        from safetensors.numpy import save_file as save_arrays
-        from safetensors.torch import save_file
-
-        directory = Path(directory)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        try:
+        with write_directory(Path(directory)) as temporary:
             if isinstance(self._encoder, Path):
                 shutil.copytree(self._encoder, temporary / "encoder")
             else:
                 self._encoder.save(str(temporary / "encoder"), create_model_card=False)
-            tensors = {k: v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
-            save_file(tensors, str(temporary / "head.safetensors"))
-            save_arrays({"probabilities": self.nulls}, temporary / "nulls.safetensors")
-            if self.lexical is not None:
-                self.lexical.save(temporary)
-            frame = self.taxonomy.to_frame()[["class_id", "name", "parents", "keywords"]]
-            (temporary / "taxonomy.json").write_text(frame.to_json(orient="records"), "utf-8")
+            write_parts(temporary, self.head, self.taxonomy, self.nulls, self.lexical, self.student)
             settings = {
-                "format": FORMAT,
-                "hmltc_kedro": __version__,
                 "max_length": self.max_length,
                 "max_windows": self.max_windows,
                 "frozen": self.frozen,
+                "accept": self.accept,
                 "decoding": self.decoding.model_dump(),
                 "description": self.description,
             }
-            (temporary / "settings.json").write_text(json.dumps(settings, indent=2), "utf-8")
-            (temporary / "README.md").write_text(self._write_card(), "utf-8")
-            _replace_directory(temporary, directory)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            write_settings(temporary, settings)
+            (temporary / "README.md").write_text(write_card(self.taxonomy, self.description, self.student), "utf-8")
 
     @classmethod
     def load(cls, directory: str | Path, device: str = "auto") -> HierarchicalClassifier:
         """Read a model that `save` wrote; only safetensors and JSON are read, no code is run.
 
         Raises:
-            InputError: no such model, or one this version does not read.
+            InputError: no such model, one this version does not read, or one whose files do not belong together.
         """
-        directory = Path(directory)
-        if not (directory / "settings.json").is_file():
-            raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file as load_arrays
-        from safetensors.torch import load_file
-
-        from hmltc_kedro.modeling.head import CosineHead
-
-        try:
-            settings = json.loads((directory / "settings.json").read_text("utf-8"))
-            if settings["format"] != FORMAT:
-                raise ValueError(f"format {settings['format']}, this version reads {FORMAT}")
-            decoding = DecodingSettings.model_validate(settings["decoding"])
-            taxonomy = Taxonomy.from_frame(pd.DataFrame(json.loads((directory / "taxonomy.json").read_text("utf-8"))))
-            tensors = load_file(str(directory / "head.safetensors"))
-            lexical = LexicalView.load(directory) if "log_lexical" in tensors else None
-            head = CosineHead(tensors["class_vectors"], lexical_weight=1.0 if lexical else None)
-            head.load_state_dict(tensors)
-            if len(head.class_vectors) != len(taxonomy):
-                raise ValueError(f"{len(head.class_vectors)} class vectors for {len(taxonomy)} classes")
-            if lexical and lexical.classes.shape[0] != len(taxonomy):
-                raise ValueError(f"words of {lexical.classes.shape[0]} classes for {len(taxonomy)} classes")
-            if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
-                raise FileNotFoundError("no encoder/modules.json")
-            windows = int(settings["max_windows"])
-            nulls = load_arrays(directory / "nulls.safetensors")["probabilities"]
-            if nulls.shape[1:] != (len(taxonomy),):
-                raise ValueError(f"nulls of shape {nulls.shape} for {len(taxonomy)} classes")
-            return cls(
-                directory / "encoder",
-                head,
-                taxonomy,
-                decoding=decoding,
-                description=settings["description"],
-                lexical=lexical,
-                max_length=settings["max_length"],
-                max_windows=windows,
-                frozen=settings["frozen"],
-                nulls=nulls,
-                device=device,
-            )
-        except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-            raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
-
-    def _write_card(self) -> str:
-        roots = ", ".join(self.taxonomy.spoken_name(c) for c in self.taxonomy.roots[:20])
-        facts = "\n".join(f"- {key}: {value}" for key, value in self.description.items())
-        return (
-            "# Hierarchical text classifier\n\n"
-            f"{self.taxonomy!r}; roots: {roots}.\n\n"
-            "Trained by hmltc_kedro without a labelled document: silver labels come from class names, keywords and\n"
-            "descriptions. Expect errors in proportion to how well those tell the classes apart.\n\n"
-            f"## How it was made\n\n{facts}\n\n"
-            "## Use\n\n"
-            "```python\nfrom hmltc_kedro import HierarchicalClassifier\n\n"
-            'HierarchicalClassifier.load("<this directory>").predict(["some text"])\n```\n\n'
-            "Files: `encoder/` (sentence-transformers), `head.safetensors`, `nulls.safetensors`, `taxonomy.json`,\n"
-            "`settings.json`; `words.json` and `lexical.safetensors` where words count.\n"
-        )
+        return cls(Path(directory) / "encoder", device=device, **read_parts(Path(directory)))
 
 
 def predictions_to_frame(decoded: DecodedPaths, taxonomy: Taxonomy) -> pd.DataFrame:
@@ -301,16 +271,29 @@ def predictions_to_frame(decoded: DecodedPaths, taxonomy: Taxonomy) -> pd.DataFr
     )
 
 
-def _replace_directory(new: Path, target: Path) -> None:
-    """Move `new` to `target`; an old directory is moved aside first, back on failure, and removed last."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        os.replace(target, old)
-    try:
-        os.replace(new, target)
-    except OSError:
-        if old.exists():
-            os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def squash(logits: FloatArray) -> HalfArray:
+    """Return the sigmoid of logits, float16, as torch computes it."""
+    import torch
+
+    return np.asarray(torch.from_numpy(logits).sigmoid().half().numpy())
+
+
+def decide(
+    probabilities: AnyArray, label_sets: Iterable[Sequence[str]], taxonomy: Taxonomy, accept: float | None
+) -> list[str]:
+    """Return `accept` or `review` for each label set, by its expected precision, the mean probability of its classes.
+
+    Args:
+        probabilities: of n documents, any float dtype, shape (n, C).
+        label_sets: class ids of each.
+        taxonomy: of C classes.
+        accept: expected precision from which on a set is accepted; None decides nothing: n empty texts.
+    """
+    labels = taxonomy.to_matrix(label_sets)
+    if accept is None:
+        return [""] * labels.shape[0]
+    pairs = labels.tocoo()
+    values = np.asarray(probabilities[pairs.row, pairs.col], dtype=np.float64)
+    total = np.bincount(pairs.row, weights=values, minlength=labels.shape[0])
+    expected = total / np.maximum(np.diff(labels.indptr), 1)
+    return [ACCEPT if value >= accept else REVIEW for value in expected]

@@ -87,39 +87,10 @@ def measure_agreement(labels: sparse.csr_array, neighbours: sparse.csr_array) ->
 
     Args:
         labels: sparse (N, C).
-        neighbours: W of `scoring.average_neighbours`, sparse (N, N).
+        neighbours: W of `neighbourhood.average_neighbours`, sparse (N, N).
     """
     own = sparse.csr_array(labels, dtype=np.float32)
     theirs = sparse.csr_array(neighbours @ own)
     common = own.multiply(theirs).sum(axis=1)
     size = np.sqrt(own.multiply(own).sum(axis=1) * theirs.multiply(theirs).sum(axis=1))
     return np.asarray(common / np.maximum(size, 1e-12), dtype=np.float32).ravel().clip(0, 1)
-
-
-def find_changed_labels(before: pd.DataFrame, after: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
-    """Return the documents whose silver labels an edit changed: split, doc_id, what was before and is after.
-
-    Columns `path_*` hold the path to the last class, as people read it, `confidence_*` the gaps, `kept_*` whether
-    training sees them. A row changed if its label set did, or whether it is kept.
-
-    Args:
-        before: silver labels.
-        after: those of the same documents in the same order.
-        taxonomy: of the classes of both.
-
-    Raises:
-        ValueError: the documents differ.
-    """
-    keys = ["split", "doc_id"]
-    if not before[keys].reset_index(drop=True).equals(after[keys].reset_index(drop=True)):
-        raise ValueError("the silver labels are not of the same documents")
-    sets = abs(taxonomy.to_matrix(before["class_ids"]) - taxonomy.to_matrix(after["class_ids"])).sum(axis=1)
-    changed = (np.asarray(sets) > 0) | (before["kept"].to_numpy() != after["kept"].to_numpy())
-    columns = {}
-    for name, labels in (("before", before), ("after", after)):
-        rows = labels[changed]
-        columns[f"path_{name}"] = [taxonomy.labels[taxonomy.index[ids[-1]]] for ids in rows["class_ids"]]
-        columns[f"confidence_{name}"] = rows["confidence"].tolist()
-        columns[f"kept_{name}"] = rows["kept"].tolist()
-    found: pd.DataFrame = before.loc[changed, keys].reset_index(drop=True)
-    return found.assign(**columns)

@@ -111,7 +111,7 @@ def draw_intervals(rows: Sequence[tuple[str, float, float, float]], label: str) 
 
 
 def draw_map(figure: Any, axis: str, label: str) -> Markup | None:
-    """Return one of the two maps of `plots.draw_gcn_map`, or None if it has more than `MAX_POINTS` classes.
+    """Return one of the two maps of `figures.draw_gcn_map`, or None if it has more than `MAX_POINTS` classes.
 
     Args:
         figure: the Plotly figure; its traces hold places, colours and names.

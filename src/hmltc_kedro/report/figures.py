@@ -34,7 +34,7 @@ def draw_label_distribution(statistics: pd.DataFrame) -> go.Figure:
     outliers. Right: the largest classes, and the smallest that have a document. Colours mark starved and empty ones.
 
     Args:
-        statistics: one row a class: path, level, n_documents, starved, empty (`silver.summarise_classes`).
+        statistics: one row a class: path, level, n_documents, starved, empty (`starvation.summarise_classes`).
     """
     counts = statistics["n_documents"].to_numpy(np.int64)
     ranked = statistics.sort_values("n_documents", ascending=False, kind="stable")
@@ -79,7 +79,7 @@ def draw_taxonomy_map(statistics: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure
 
     Args:
         statistics: one row a class in the order of the taxonomy: n_documents, starved, empty
-            (`silver.summarise_classes`).
+            (`starvation.summarise_classes`).
         taxonomy: for paths, names and keywords.
     """
     paths = sorted(taxonomy.iterate_paths(), key=len)
@@ -248,7 +248,7 @@ def draw_gcn_map(layout: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
     """Return two maps of a sub-hierarchy side by side, before and after graph convolution.
 
     Args:
-        layout: from `gcn_study.lay_out_map`; the class of depth 0 names the figure.
+        layout: from `gcn.lay_out_map`; the class of depth 0 names the figure.
         taxonomy: for names, and for the edges, drawn as thin lines.
     """
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.03, subplot_titles=("before", "after two layers"))

@@ -72,7 +72,7 @@ def train_over_seeds(
     test, arrays, logs = select_split(documents, "test"), {}, []
     for seed in seeds:
         started = time.perf_counter()
-        classifier, history, _ = train_classifier(
+        classifier, history = train_classifier(
             training_examples,
             documents,
             class_embeddings,

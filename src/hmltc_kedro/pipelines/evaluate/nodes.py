@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hmltc_kedro.annotation.rounds import PERSON
 from hmltc_kedro.corpus.gold_labels import align_gold_labels, read_gold_labels
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
@@ -42,22 +43,31 @@ def evaluate_predictions(
     taxonomy: Taxonomy,
     seed: int,
 ) -> dict[str, Any]:
-    """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0."""
+    """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0.
+
+    What a person labelled was given and is not measured; what a language model was asked about counts, and is shown
+    apart.
+    """
     class_probabilities.check_rows(list(predictions["doc_id"]), "class_probabilities")
     class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
     truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
-    result = scores.evaluate(
-        truth,
-        taxonomy.to_matrix(predictions["class_ids"].iloc[rows]),
-        np.asarray(class_probabilities["probabilities"])[rows],
-        taxonomy,
-        seed,
-    )
+    source = predictions["source"].iloc[rows].to_numpy()
+    truth, rows, source = (part[source != PERSON] for part in (truth, rows, source))
+    known = predictions.iloc[rows]
+    predicted = taxonomy.to_matrix(known["class_ids"])
+    probabilities = np.asarray(class_probabilities["probabilities"])[rows]
+    result = scores.evaluate(truth, predicted, probabilities, taxonomy, seed)
     if not len(rows):
-        return {**result, "zero_shot": None}
-    known = predictions["doc_id"].iloc[rows]
-    baseline = zero_shot_predictions.set_index("doc_id")["class_ids"].loc[known]
-    return {**result, "zero_shot": scores.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed)}
+        return {**result, "by_source": {}, "zero_shot": None}
+    baseline = zero_shot_predictions.set_index("doc_id")["class_ids"].loc[known["doc_id"]]
+    return {
+        **result,
+        "by_source": {
+            name: scores.evaluate_sets(truth[source == name], predicted[source == name], seed)
+            for name in sorted(set(source))
+        },
+        "zero_shot": scores.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed),
+    }
 
 
 def trace_cases(

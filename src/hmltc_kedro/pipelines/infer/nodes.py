@@ -1,14 +1,17 @@
 """Nodes of the stage `infer`."""
 
 import logging
+from typing import Any
 
 import pandas as pd
 
+from hmltc_kedro.annotation.pins import pin_annotations
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.modeling.abstention import find_fitting
-from hmltc_kedro.modeling.classifier import HierarchicalClassifier, predictions_to_frame
+from hmltc_kedro.modeling.classifier import HierarchicalClassifier, decide, predictions_to_frame
+from hmltc_kedro.modeling.student import Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 
@@ -16,27 +19,41 @@ logger = logging.getLogger(__name__)
 
 
 def predict_probabilities(
-    documents: pd.DataFrame, trained_classifier: HierarchicalClassifier, encoder: TextEncoder, batch_size: int
+    documents: pd.DataFrame,
+    trained_classifier: HierarchicalClassifier,
+    student: Student,
+    encoder: TextEncoder,
+    batch_size: int,
 ) -> TensorTable:
     """Give each class a probability for each test document; a classifier with a frozen encoder reads cached vectors."""
+    taught = trained_classifier.with_parts(student=student)
     test = select_split(documents, "test")
-    probabilities = trained_classifier.predict_probabilities(list(test["text"]), batch_size, cache=encoder)
-    columns = trained_classifier.taxonomy.class_ids
+    probabilities = taught.predict_probabilities(list(test["text"]), batch_size, cache=encoder)
+    columns = taught.taxonomy.class_ids
     return TensorTable(list(test["doc_id"]), {"probabilities": probabilities}, columns=columns)
 
 
 def decode_predictions(
-    class_probabilities: TensorTable, null_probabilities: TensorTable, taxonomy: Taxonomy, decoding: DecodingSettings
+    class_probabilities: TensorTable,
+    null_probabilities: TensorTable,
+    annotations: pd.DataFrame,
+    calibration: dict[str, Any],
+    taxonomy: Taxonomy,
+    decoding: DecodingSettings,
 ) -> pd.DataFrame:
-    """Search the taxonomy from the roots down for each document's label set, and say which documents fit no class."""
+    """Find each document's label set; what was said of a document stands; say what fits no class, what to review."""
     class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
     null_probabilities.check_columns(taxonomy.class_ids, "null_probabilities")
-    decoded = decode(class_probabilities["probabilities"], taxonomy, decoding)
+    probabilities = class_probabilities["probabilities"]
+    settings = decoding.for_student() if calibration["n_annotated"] else decoding
+    decoded = decode(probabilities, taxonomy, settings)
     predictions = predictions_to_frame(decoded, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
-    predictions["fits"] = find_fitting(decoded, null_probabilities["probabilities"], taxonomy, decoding)
-    logger.info("%d of %d documents may fit no class", (~predictions["fits"]).sum(), len(predictions))
-    return predictions
+    predictions["fits"] = find_fitting(decoded, null_probabilities["probabilities"], taxonomy, settings)
+    predictions["decision"] = decide(probabilities, predictions["class_ids"], taxonomy, calibration["accept"])
+    pinned = pin_annotations(predictions, select_split(annotations, "test"), probabilities, taxonomy)
+    logger.info("%d of %d documents may fit no class", (~pinned["fits"]).sum(), len(pinned))
+    return pinned
 
 
 def write_submission(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -11,4 +11,8 @@ class InferParams(StageParams):
 
     batch_size: int = Field(32, gt=0)
     """Texts a batch of the encoder; changes speed and memory only."""
+    precision: float | None = Field(0.8, gt=0, lt=1)
+    """Expected share of right classes in a label set that is accepted without review; null decides nothing. It takes
+    an audit part: see `annotate.audit`.
+    """
     decoding: DecodingSettings

@@ -11,13 +11,20 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.predict_probabilities,
-                inputs=["documents", "trained_classifier", "encoder", "params:infer.batch_size"],
+                inputs=["documents", "trained_classifier", "student", "encoder", "params:infer.batch_size"],
                 outputs="class_probabilities",
                 name="predict_probabilities",
             ),
             Node(
                 nodes.decode_predictions,
-                inputs=["class_probabilities", "null_probabilities", "taxonomy", "params:infer.decoding"],
+                inputs=[
+                    "class_probabilities",
+                    "null_probabilities",
+                    "annotations",
+                    "calibration",
+                    "taxonomy",
+                    "params:infer.decoding",
+                ],
                 outputs="predictions",
                 name="decode_predictions",
             ),

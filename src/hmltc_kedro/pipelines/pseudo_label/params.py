@@ -20,7 +20,7 @@ class StarvedParams(StageParams):
 
 
 class GapParams(StageParams):
-    """What the gap of eq. 2 is measured to, and what delta is; see `silver.measure_gaps` and `choose_threshold`."""
+    """What the gap of eq. 2 is measured to, and what delta is; see `gaps.measure_gaps` and `choose_threshold`."""
 
     rivals: Rivals
     """What the best class has to stand out from: classes that are neither its ancestors nor its descendants, or all, as
@@ -44,7 +44,7 @@ class GapParams(StageParams):
 
 
 class PseudoLabelParams(StageParams):
-    """How candidates are scored and which labels are kept; see `scoring` and `silver` for the formulas."""
+    """How candidates are scored and which labels are kept; see `pseudo_labels` for the formulas."""
 
     views: tuple[Literal["text", "path"], ...] = Field(min_length=1)
     """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The text is
@@ -56,13 +56,13 @@ class PseudoLabelParams(StageParams):
     """
     lexical_weight: float | None = Field(ge=0)
     """Weight of the TF-IDF view beside the dense ones, in units of its spread; 0 leaves it out, as the paper does. Null
-    weighs the views by their reliability, see `scoring.weigh_lexical_view`: how much words say differs from corpus to
-    corpus.
+    weighs the views by their reliability, see `reliability.weigh_lexical_view`: how much words say differs from corpus
+    to corpus.
     """
     neighbours: int = Field(ge=0)
-    """Documents whose scores a document's own are drawn towards, by as much as `scoring.choose_neighbour_share` says,
-    and whose labels should agree with its own, see `silver.measure_agreement`; 0 leaves them out. Short texts say
-    little, and those most alike tend to be about the same.
+    """Documents whose scores a document's own are drawn towards, by as much as `reliability.choose_neighbour_share`
+    says, and whose labels should agree with its own, see `silver_labels.measure_agreement`; 0 leaves them out. Short
+    texts say little, and those most alike tend to be about the same.
     """
     top_k: int = Field(ge=2)
     """Candidates kept a document. The labels need the best few; the rest is for people who look."""

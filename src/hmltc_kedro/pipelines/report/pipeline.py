@@ -7,7 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from hmltc_kedro.pipelines.report import nodes
 from hmltc_kedro.report import RunEntries
 
-SHOWN = ("seed", "ingest", "enrich", "pseudo_label", "augment", "train", "infer", "report")
+SHOWN = ("seed", "ingest", "enrich", "pseudo_label", "annotate", "augment", "train", "infer", "report")
 """Settings that the report shows; those of the ablation's variants are none of this run."""
 
 

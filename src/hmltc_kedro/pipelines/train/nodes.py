@@ -1,15 +1,20 @@
 """Nodes of the stage `train`."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from hmltc_kedro.annotation.calibration import calibrate
+from hmltc_kedro.annotation.teaching import teach_student
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.abstention import write_null_documents
+from hmltc_kedro.modeling.student import DenseView, Student
 from hmltc_kedro.pipelines.train.params import TrainParams
+from hmltc_kedro.pseudo_labels.moments import estimate_moments
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.features import TextFeatures, read_features
@@ -17,6 +22,8 @@ from hmltc_kedro.text.lexical_view import LexicalView
 
 if TYPE_CHECKING:
     from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
+
+logger = logging.getLogger(__name__)
 
 
 def train_classifier(
@@ -29,8 +36,8 @@ def train_classifier(
     encoder: TextEncoder,
     params: TrainParams,
     seed: int,
-) -> tuple[HierarchicalClassifier, pd.DataFrame, TensorTable]:
-    """Train head and encoder on the examples; return classifier, history, probabilities of texts about nothing."""
+) -> tuple[HierarchicalClassifier, pd.DataFrame]:
+    """Train head and encoder on the examples; return the classifier and the training history."""
     from hmltc_kedro.modeling import training  # torch
 
     class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
@@ -48,21 +55,12 @@ def train_classifier(
         lexical_weight=view_weights["lexical_weight"],
         corpus=_read_corpus(documents, encoder, lexical, params),
     )
+    description = {"encoder": encoder.name, "n_examples": len(training_examples), "seed": seed, **params.model_dump()}
+    frozen = None if tuned else encoder.fingerprint
     classifier = HierarchicalClassifier(
-        model,
-        head,
-        taxonomy,
-        description={
-            "encoder": encoder.name,
-            "n_examples": len(training_examples),
-            "seed": seed,
-            **params.model_dump(),
-        },
-        lexical=lexical,
-        max_windows=encoder.max_windows,
-        frozen=None if tuned else encoder.fingerprint,
+        model, head, taxonomy, description=description, lexical=lexical, max_windows=encoder.max_windows, frozen=frozen
     )
-    return classifier, pd.DataFrame(history), _show_nulls(classifier, documents, encoder)
+    return classifier, pd.DataFrame(history)
 
 
 def _read_labels(
@@ -88,15 +86,45 @@ def _read_corpus(
     return read_features(list(documents["text"]), encoder, lexical, with_windows=params.fine_tuning.epochs > 0)
 
 
-def _show_nulls(classifier: HierarchicalClassifier, documents: pd.DataFrame, encoder: TextEncoder) -> TensorTable:
-    """Give the classifier, and return, what it makes of texts about nothing."""
-    classifier.nulls = classifier.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)
-    rows = [str(number) for number in range(len(classifier.nulls))]
-    return TensorTable(rows, {"probabilities": classifier.nulls}, columns=classifier.taxonomy.class_ids)
+def train_student(
+    annotations: pd.DataFrame,
+    documents: pd.DataFrame,
+    document_embeddings: TensorTable,
+    class_embeddings: TensorTable,
+    trained_classifier: HierarchicalClassifier,
+    encoder: TextEncoder,
+    hubness_prior: float,
+    seed: int,
+) -> tuple[Student, pd.DataFrame, TensorTable]:
+    """Teach a student what was said of documents; return it, its out-of-fold scores, what it makes of nonsense."""
+    class_embeddings.check_rows(trained_classifier.taxonomy.class_ids, "class_embeddings")
+    text = np.asarray(class_embeddings["text"])
+    moments = estimate_moments(document_embeddings["vectors"], text, hubness_prior)
+    dense = DenseView(text, moments.mean, moments.std)
+    student, scores = teach_student(annotations, documents, trained_classifier, dense, encoder, seed)
+    taught = trained_classifier.with_parts(student=student)
+    nulls = taught.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)
+    rows = [str(number) for number in range(len(nulls))]
+    logger.info("The student knows %d annotated documents", len(student))
+    return student, scores, TensorTable(rows, {"probabilities": nulls}, columns=taught.taxonomy.class_ids)
+
+
+def calibrate_decisions(annotation_scores: pd.DataFrame, precision: float | None, seed: int) -> dict[str, Any]:
+    """Say what the run is worth by the audit part, and from where on a label set is accepted without review."""
+    return calibrate(annotation_scores, precision, seed)
 
 
 def package_classifier(
-    trained_classifier: HierarchicalClassifier, decoding: DecodingSettings
+    trained_classifier: HierarchicalClassifier,
+    student: Student,
+    null_probabilities: TensorTable,
+    calibration: dict[str, Any],
+    decoding: DecodingSettings,
 ) -> HierarchicalClassifier:
-    """Put the settings of decoding beside what was trained: the directory that people take elsewhere."""
-    return trained_classifier.with_decoding(decoding)
+    """Put together what was trained and how it is decoded: the directory that people take elsewhere."""
+    return trained_classifier.with_parts(
+        student=student,
+        nulls=np.asarray(null_probabilities["probabilities"]),
+        accept=calibration["accept"],
+        decoding=decoding.for_student() if student else decoding,
+    )

@@ -6,7 +6,7 @@ from hmltc_kedro.pipelines.train import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """`training_examples` to `trained_classifier`, and with the settings of decoding to `classifier`."""
+    """`training_examples` to `trained_classifier`, `annotations` to `student`, both together to `classifier`."""
     return Pipeline(
         [
             Node(
@@ -22,12 +22,33 @@ def create_pipeline() -> Pipeline:
                     "params:train",
                     "params:seed",
                 ],
-                outputs=["trained_classifier", "training_history", "null_probabilities"],
+                outputs=["trained_classifier", "training_history"],
                 name="train_classifier",
             ),
             Node(
+                nodes.train_student,
+                inputs=[
+                    "annotations",
+                    "documents",
+                    "document_embeddings",
+                    "class_embeddings",
+                    "trained_classifier",
+                    "encoder",
+                    "params:pseudo_label.hubness_prior",
+                    "params:seed",
+                ],
+                outputs=["student", "annotation_scores", "null_probabilities"],
+                name="train_student",
+            ),
+            Node(
+                nodes.calibrate_decisions,
+                inputs=["annotation_scores", "params:infer.precision", "params:seed"],
+                outputs="calibration",
+                name="calibrate_decisions",
+            ),
+            Node(
                 nodes.package_classifier,
-                inputs=["trained_classifier", "params:infer.decoding"],
+                inputs=["trained_classifier", "student", "null_probabilities", "calibration", "params:infer.decoding"],
                 outputs="classifier",
                 name="package_classifier",
             ),

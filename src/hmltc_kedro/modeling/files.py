@@ -1,0 +1,179 @@
+"""The directory of a classifier: safetensors and JSON only, and a digest of each file, so that no part is swapped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hmltc_kedro import __version__
+from hmltc_kedro.arrays import HalfArray
+from hmltc_kedro.decoding.decode import DecodingSettings
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.modeling.student import Student
+from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.lexical_view import LexicalView
+
+if TYPE_CHECKING:
+    from hmltc_kedro.modeling.head import CosineHead
+
+FORMAT = 3
+"""Of the directory; 3 has digests of all parts, a student, and what is accepted without review."""
+
+SETTINGS = "settings.json"
+UNCHECKED = (SETTINGS, "README.md")
+"""Files without a digest in the settings."""
+
+
+@contextmanager
+def write_directory(directory: Path) -> Iterator[Path]:
+    """Give a folder to write into, which replaces `directory` in one move when all is written."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _replace_directory(temporary, directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_directory(new: Path, target: Path) -> None:
+    """Move `new` to `target`; an old directory is moved aside first, back on failure, and removed last."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_parts(
+    directory: Path,
+    head: CosineHead,
+    taxonomy: Taxonomy,
+    nulls: HalfArray,
+    lexical: LexicalView | None,
+    student: Student | None,
+) -> None:
+    """Write every part but the encoder and the settings."""
+    from safetensors.numpy import save_file as save_arrays
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}
+    save_file(tensors, str(directory / "head.safetensors"))
+    save_arrays({"probabilities": nulls}, directory / "nulls.safetensors")
+    taxonomy.write(directory / "taxonomy.json")
+    if lexical is not None:
+        lexical.save(directory)
+    if student:
+        student.save(directory)
+
+
+def write_settings(directory: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings with the digest of every file that lies there."""
+    parts = {name: file_digest(directory / name) for name in _list_files(directory)}
+    whole = {"format": FORMAT, "hmltc_kedro": __version__, **settings, "parts": parts}
+    (directory / SETTINGS).write_text(json.dumps(whole, indent=2), "utf-8")
+
+
+def _list_files(directory: Path) -> list[str]:
+    files = (file.relative_to(directory).as_posix() for file in directory.rglob("*") if file.is_file())
+    return sorted(name for name in files if name not in UNCHECKED)
+
+
+def read_parts(directory: Path) -> dict[str, Any]:
+    """Return the parts of a classifier, but for the encoder, which is opened when it is needed.
+
+    Raises:
+        InputError: no such model, one this version does not read, or one whose files do not belong together.
+    """
+    if not (directory / SETTINGS).is_file():
+        raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
+    from safetensors import SafetensorError
+
+    try:
+        settings = json.loads((directory / SETTINGS).read_text("utf-8"))
+        if settings["format"] != FORMAT:
+            raise ValueError(f"format {settings['format']}, this version reads {FORMAT}")
+        _check_digests(directory, settings["parts"])
+        return _read_parts(directory, settings)
+    except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
+
+
+def _check_digests(directory: Path, parts: Mapping[str, str]) -> None:
+    """Refuse a file that is missing, was swapped or has come in: each changes labels without a word."""
+    missing = [name for name in parts if not (directory / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"no {missing[0]}")
+    for name, digest in parts.items():
+        if file_digest(directory / name) != digest:
+            raise ValueError(f"{name} is not the file that was saved")
+    added = [name for name in _list_files(directory) if name not in parts and name.startswith("encoder/")]
+    if added:
+        raise ValueError(f"{added[0]} was not there when the model was saved")
+
+
+def _read_parts(directory: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    from safetensors.numpy import load_file as load_arrays
+    from safetensors.torch import load_file
+
+    from hmltc_kedro.modeling.head import CosineHead
+
+    taxonomy = Taxonomy.read(directory / "taxonomy.json")
+    tensors = load_file(str(directory / "head.safetensors"))
+    lexical = LexicalView.load(directory) if "log_lexical" in tensors else None
+    head = CosineHead(tensors["class_vectors"], lexical_weight=1.0 if lexical else None)
+    head.load_state_dict(tensors)
+    nulls = load_arrays(directory / "nulls.safetensors")["probabilities"]
+    rows = [len(head.class_vectors), nulls.shape[1], *([lexical.classes.shape[0]] if lexical else [])]
+    if set(rows) != {len(taxonomy)}:
+        raise ValueError(f"vectors, nulls and words of {rows} classes for {len(taxonomy)} classes")
+    if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
+        raise FileNotFoundError("no encoder/modules.json")
+    has_student = (directory / "student.json").is_file()
+    return {
+        "head": head,
+        "taxonomy": taxonomy,
+        "decoding": DecodingSettings.model_validate(settings["decoding"]),
+        "description": settings["description"],
+        "lexical": lexical,
+        "max_length": settings["max_length"],
+        "max_windows": int(settings["max_windows"]),
+        "frozen": settings["frozen"],
+        "nulls": nulls,
+        "student": Student.load(directory, taxonomy) if has_student else None,
+        "accept": settings["accept"],
+    }
+
+
+def write_card(taxonomy: Taxonomy, description: Mapping[str, Any], student: Student | None) -> str:
+    """Return the model card."""
+    roots = ", ".join(taxonomy.spoken_name(c) for c in taxonomy.roots[:20])
+    facts = "\n".join(f"- {key}: {value}" for key, value in description.items())
+    taught = f"{len(student):,} judged documents" if student else "no labelled document"
+    return (
+        "# Hierarchical text classifier\n\n"
+        f"{taxonomy!r}; roots: {roots}.\n\n"
+        f"Trained by hmltc_kedro on silver labels, which come from class names, keywords and descriptions, and on\n"
+        f"{taught}. Expect errors in proportion to how well those tell the classes apart.\n\n"
+        f"## How it was made\n\n{facts}\n\n"
+        "## Use\n\n"
+        "```python\nfrom hmltc_kedro import HierarchicalClassifier\n\n"
+        'HierarchicalClassifier.load("<this directory>").predict(["some text"])\n```\n\n'
+        "Files: `encoder/` (sentence-transformers), `head.safetensors`, `nulls.safetensors`, `taxonomy.json`,\n"
+        "`settings.json` with a digest of each; `words.json` and `lexical.safetensors` where words count, `student.*`\n"
+        "where documents were judged.\n"
+    )
