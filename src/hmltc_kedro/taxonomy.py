@@ -204,15 +204,7 @@ class Taxonomy:
 
     def paths_to(self, c: int) -> list[tuple[int, ...]]:
         """Return every path from a root to class `c`, root first."""
-        return list(self.walk_paths_to(c))
-
-    def walk_paths_to(self, c: int) -> Iterator[tuple[int, ...]]:
-        """Yield the paths of `paths_to` one by one: there may be too many to hold, and the first ones may do."""
-        if not self.parents[c]:
-            yield (c,)
-        for parent in self.parents[c]:
-            for path in self.walk_paths_to(parent):
-                yield (*path, c)
+        return list(self.iterate_paths([c]))
 
     def count_paths(self) -> int:
         """Return the number of root-to-node paths, without listing them: a DAG of 61 classes can have a million."""
@@ -228,10 +220,13 @@ class Taxonomy:
             paths[c] = (*(paths[self.parents[c][0]] if self.parents[c] else ()), c)
         return paths
 
-    def iterate_paths(self) -> Iterator[tuple[int, ...]]:
-        """Yield every root-to-node path of the taxonomy, one-node paths included."""
-        for c in range(len(self)):
-            yield from self.paths_to(c)
+    def iterate_paths(self, ends: Iterable[int] | None = None) -> Iterator[tuple[int, ...]]:
+        """Yield every root-to-node path to the classes `ends`, one-node paths included; to all classes without them."""
+        for c in range(len(self)) if ends is None else ends:
+            if not self.parents[c]:
+                yield (c,)
+            for path in self.iterate_paths(self.parents[c]):
+                yield (*path, c)
 
     def paths_within(self, classes: Collection[int]) -> list[tuple[int, ...]]:
         """Return the root-to-node paths that a label set is the union of, each as long as the set allows.

@@ -145,14 +145,14 @@ class ClassReader:
         if not found:
             return set(), [self._explain_unknown(part)]
         if len(found) > 1:
-            shown = self._show_paths(path for c in found for path in self.taxonomy.walk_paths_to(c))
+            shown = self._show_paths(self.taxonomy.iterate_paths(found))
             return set(), [f"{len(found)} classes are called {part!r}; write the path: {shown}"]
-        ways = list(islice(self.taxonomy.walk_paths_to(found[0]), 2))
+        ways = list(islice(self.taxonomy.iterate_paths(found), 2))
         return set(ways[0]) if len(ways) == 1 else set(found), []
 
     def _read_path(self, part: str) -> tuple[set[int], list[str]]:
         """Follow the steps of a path, with every class that a name may mean."""
-        taxonomy, steps = self.taxonomy, [step.strip() for step in part.split(">")]
+        steps = [step.strip() for step in part.split(">")]
         if not all(steps):
             return set(), [f"{part!r} has an empty step; write a > b > c"]
         meant = [self._find(step) for step in steps]
@@ -160,10 +160,10 @@ class ClassReader:
             return set(), [self._explain_unknown(unknown[0], part)]
         paths, n_steps = self._follow(meant)
         if not n_steps:
-            shown = self._show_paths(path for c in meant[0] for path in taxonomy.walk_paths_to(c))
+            shown = self._show_paths(self.taxonomy.iterate_paths(meant[0]))
             return set(), [f"{part!r} begins at {steps[0]!r}, which is no root; begin with {shown}"]
         if n_steps < len(steps):
-            shown = self._show_paths(path for c in meant[n_steps] for path in taxonomy.walk_paths_to(c))
+            shown = self._show_paths(self.taxonomy.iterate_paths(meant[n_steps]))
             what = f"{steps[n_steps]!r} is not a child of {steps[n_steps - 1]!r}"
             return set(), [f"in {part!r}, {what}; correct the path, the ways to it: {shown}"]
         if len(paths) > 1:
@@ -196,7 +196,7 @@ class ClassReader:
             if self.taxonomy.is_root[c] or not chained.isdisjoint(self.taxonomy.parents[c]):
                 chained.add(c)
             else:
-                shown = self._show_paths(self.taxonomy.walk_paths_to(c))
+                shown = self._show_paths(self.taxonomy.iterate_paths([c]))
                 problems.append(f"several ways lead to {self.taxonomy.spoken_name(c)!r}; write the path: {shown}")
         return problems
 
