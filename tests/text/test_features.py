@@ -37,7 +37,7 @@ def test_words_are_those_of_the_lexical_view(encoder: TextEncoder, diamond: Taxo
 def test_windows_of_each_text_follow_those_of_the_text_before(reader: TextEncoder) -> None:
     windows = read_features(TEXTS, reader, None, with_windows=True).windows
     assert windows is not None
-    # "a leash for the dog." is seven word pieces or six, 40 times: more than three windows, of which three count;
+    # "a leash for the dog." is six word pieces or more, 40 times: four windows or more, of which three count;
     # "tools for the garden." is five, 20 times: 100, two windows.
     assert windows.starts.tolist() == [0, 1, 4, 5, 6, 8]
     assert len(windows.texts) == 8
