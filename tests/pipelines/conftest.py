@@ -63,6 +63,7 @@ def raw_tables(diamond: Taxonomy) -> dict[str, RawTable]:
         "raw_keywords": make_raw("keywords.txt", [("do", "puppy,leash"), ("be", "cushion"), ("to", "rake,spade")]),
         "raw_train_corpus": make_raw("train.txt", [(str(i), t) for i, t in enumerate(TEXTS["train"])]),
         "raw_test_corpus": make_raw("test.txt", [(str(i), t) for i, t in enumerate(TEXTS["test"])]),
+        "raw_labels": make_raw("labels.csv", []),
         "gold_labels": make_raw("gold.txt", [("0", "an,do,be"), ("1", "ga,to"), ("2", "an,ca,ct")]),
     }
 

@@ -16,7 +16,8 @@ def add_line(table, key: str, value: str):
 
 
 def test_raw_files_become_taxonomy_and_documents(run, raw_tables, diamond) -> None:
-    assert run(create_pipeline(), **raw_tables) == {}  # the check of the gold labels takes them all
+    whole = run(create_pipeline(), **raw_tables)
+    assert set(whole) == {"labels"} and whole["labels"].empty  # the checks of labels take all others
     made = run(create_pipeline().only_nodes("build_taxonomy", "build_documents"), **raw_tables)
     assert set(made) == {"taxonomy", "documents", "rejected_documents"}
     assert list(made["documents"]["split"]) == ["train"] * 6 + ["test"] * 3
@@ -59,3 +60,12 @@ def test_gold_labels_of_a_document_set_aside_are_legal(raw_tables, diamond) -> N
     assert nodes.check_gold_labels(gold, documents, rejected, diamond) is None
     with pytest.raises(InputError, match=r"^gold.txt:4: document '3' is not in the test corpus"):
         nodes.check_gold_labels(gold, documents, rejected.assign(split="train"), diamond)
+
+
+def test_labels_of_people_are_read_by_split(run, raw_tables, caplog) -> None:
+    caplog.set_level("INFO", "hmltc_kedro")
+    given = add_line(add_line(raw_tables["raw_labels"], "test/1", "tools"), "train/0", "dogs")
+    labels = run(create_pipeline(), **{**raw_tables, "raw_labels": given})["labels"]
+    assert labels[["split", "doc_id"]].to_numpy().tolist() == [["test", "1"], ["train", "0"]]
+    assert labels["class_ids"].tolist() == [["ga", "to"], ["an", "do"]]
+    assert "people labelled 1 train and 1 test documents" in caplog.text

@@ -38,7 +38,7 @@ def choose_labels(probabilities: AnyArray, taxonomy: Taxonomy) -> tuple[sparse.c
 
     Of the k most probable classes it is E[F1] = 2 sum_k q / (k + sum q), the plug-in estimate of Lewis (1995) for one
     document. Where no class is more probable than its most probable parent, such a set hangs together; of equal
-    probabilities the upper level comes first.
+    probabilities parents come before their children.
 
     Args:
         probabilities: of n documents, any float dtype, shape (n, C), bounded, see `bound_by_parents`.
@@ -46,7 +46,9 @@ def choose_labels(probabilities: AnyArray, taxonomy: Taxonomy) -> tuple[sparse.c
     """
     q = np.asarray(probabilities, dtype=np.float64)
     k = min(LARGEST, q.shape[1])
-    order = np.lexsort((np.broadcast_to(taxonomy.levels, q.shape), -q), axis=1)[:, :k]
+    # Not by `levels`: a class may lie above (nearer to a root than) the parent that it hangs on.
+    rank = np.argsort(np.array(taxonomy.topological_order))
+    order = np.lexsort((np.broadcast_to(rank, q.shape), -q), axis=1)[:, :k]
     total = np.take_along_axis(q, order, axis=1).cumsum(axis=1)
     expected = 2 * total / (np.arange(1, k + 1) + q.sum(axis=1, keepdims=True))
     counts = expected.argmax(axis=1) + 1

@@ -81,11 +81,12 @@ class PathTable:
         binary = sparse.csr_array(labels, dtype=np.float32)
         inside = sparse.csr_array(binary @ self.nodes.T).tocoo()
         whole = inside.data >= self.length[inside.col] - 0.5
-        rows, paths = inside.row[whole], inside.col[whole]
+        values = np.ones(int(whole.sum()), dtype=np.float32)
+        lying = sparse.csr_array((values, (inside.row[whole], inside.col[whole])), shape=inside.shape)
         most_specific = self.taxonomy.most_specific(sparse.csr_array(labels, dtype=np.int32))
-        kept = np.asarray(most_specific[rows, self.last[paths]]).ravel() > 0
-        values = np.ones(int(kept.sum()), dtype=np.float32)
-        return sparse.csr_array((values, (rows[kept], paths[kept])), shape=inside.shape)
+        targets = sparse.csr_array(lying.multiply(most_specific[:, self.last]), dtype=np.float32)
+        targets.eliminate_zeros()
+        return targets
 
     def sum_nodes(self, scores: FloatArray) -> FloatArray:
         """Return the sum of a document's scores over the classes of each path: (n, P), from (n, C)."""
