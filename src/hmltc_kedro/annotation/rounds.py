@@ -100,7 +100,9 @@ def ask_in_rounds(
     annotations = [describe_given(given)]
     audit = choose_audit(eligible, is_test, budget, seed)
     eligible[audit] = False
-    left = max(min(budget.test - int(is_test[audit].sum()), int((eligible & is_test).sum())), 0)
+    left = min(
+        budget.test - int(is_test[audit].sum()), int((eligible & is_test).sum()), budget.total - len(audit)
+    )  # the test documents' part, which may be all that is left
     cover = choose_coverage(
         eligible & ~is_test, find_last_classes(corpus.silver), budget.total - len(audit) - left, seed
     )
