@@ -356,7 +356,7 @@ def describe_known(
         targets: the right paths, 0/1 (n, P).
     """
     parts = []
-    for start in range(0, len(views.logits), BLOCK):
+    for start in range(0, max(len(views.logits), 1), BLOCK):  # of no document, one block of none
         rows = slice(start, start + BLOCK)
         wanted = sparse.csr_array(targets[rows])
         chosen, numbers = describe_paths(views[rows], scales, table, wanted)
