@@ -20,7 +20,9 @@ def entries(diamond, raw_tables):
     sets = [["an", "do", "be"], ["an", "ca"], ["an", "ca", "ct"]]
     return {
         "gold_labels": raw_tables["gold_labels"],
-        "predictions": pd.DataFrame({"doc_id": IDS, "class_ids": sets, "paths": [[s] for s in sets]}),
+        "predictions": pd.DataFrame(
+            {"doc_id": IDS, "class_ids": sets, "paths": [[s] for s in sets], "source": "model"}
+        ),
         "class_probabilities": TensorTable(
             IDS, {"probabilities": diamond.to_matrix(sets).toarray().astype(np.float16)}, columns=diamond.class_ids
         ),
@@ -37,6 +39,15 @@ def test_metrics_are_those_worked_out_by_hand(entries) -> None:
     assert metrics["exact_match"] == pytest.approx(2 / 3)
     assert metrics["path_consistency"] == 1
     assert metrics["zero_shot"]["sample_f1"] == pytest.approx((1 + 2 / 3 + 1 / 2) / 3)
+
+
+def test_what_a_person_labelled_is_not_measured_and_what_a_model_judged_is_shown_apart(entries) -> None:
+    sources = ["person", "model", "gpt"]
+    metrics = nodes.evaluate_predictions(**{**entries, "predictions": entries["predictions"].assign(source=sources)})
+    # The second document is wrong, the third right; the first was given.
+    assert (metrics["n_docs"], metrics["sample_f1"]) == (2, 0.5)
+    assert {name: part["sample_f1"] for name, part in metrics["by_source"].items()} == {"gpt": 1.0, "model": 0.0}
+    assert metrics["zero_shot"]["sample_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_order_of_gold_lines_does_not_matter(entries) -> None:

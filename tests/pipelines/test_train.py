@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hmltc_kedro.annotation.rounds import COLUMNS
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.enrichment import class_texts
@@ -33,7 +34,9 @@ WEIGHTS = {
     "lexical_weight": 1.0,
     "neighbour_share": 0.3,
 }
-DOCUMENTS = pd.DataFrame({"text": ["a lead for dogs", "the cat mouse", "a spade"]})
+DOCUMENTS = pd.DataFrame(
+    {"split": "train", "doc_id": ["0", "1", "2"], "text": ["a lead for dogs", "the cat mouse", "a spade"]}
+)
 
 
 def fit_view(taxonomy) -> pd.DataFrame:
@@ -58,9 +61,26 @@ def make_entries(taxonomy, encoder):
     }
 
 
+def make_student_entries(encoder):
+    """Return what `train_student` reads besides: nobody has said anything of a document."""
+    keys = [f"train/{doc_id}" for doc_id in DOCUMENTS["doc_id"]]
+    return {
+        "annotations": pd.DataFrame(columns=COLUMNS),
+        "document_embeddings": TensorTable(keys, {"vectors": encoder.encode(list(DOCUMENTS["text"]))}),
+    }
+
+
+def teach(trained, entries):
+    """Run the nodes between training and package; return student, probabilities of null documents and calibration."""
+    names = ("documents", "class_embeddings", "encoder")
+    given = {name: entries[name] for name in names} | make_student_entries(entries["encoder"])
+    student, scores, nulls = nodes.train_student(**given, trained_classifier=trained, hubness_prior=10.0, seed=42)
+    return student, nulls, nodes.calibrate_decisions(scores, 0.8, 42)
+
+
 def test_examples_become_a_classifier_and_its_history(run, diamond, encoder, parameters) -> None:
-    outputs = run(create_pipeline(), **make_entries(diamond, encoder))
-    assert set(outputs) == {"classifier", "training_history", "null_probabilities"}
+    outputs = run(create_pipeline(), **make_entries(diamond, encoder), **make_student_entries(encoder))
+    assert set(outputs) == {"classifier", "training_history"}, "what comes between is for the stages after"
     classifier, history = outputs["classifier"], outputs["training_history"]
     assert history[["phase", "epoch"]].to_numpy().tolist() == [["head", 0], ["head", 1]]
     assert classifier.decoding == parameters["infer"]["decoding"]
@@ -84,8 +104,7 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
 
     settings = parameters["train"]
     assert set(train(settings)["phase"]) == {"head"}
-    assert list(DOCUMENTS["text"]) not in asked
-    assert asked[-1] == write_null_documents(list(DOCUMENTS["text"]))
+    assert asked == [list(EXAMPLES["text"])]
     history = train(settings.model_copy(update={"self_training": SelfTrainingSettings(rounds=2, tolerance=0.0)}))
     assert list(history["phase"]) == ["head"] * 2 + ["self_training"] * 3
     assert list(DOCUMENTS["text"]) in asked
@@ -124,11 +143,14 @@ def test_foreign_texts_fit_no_class_and_those_of_the_corpus_mostly_do(diamond, e
     settings = parameters["train"]
     longer = settings.model_copy(update={"head": settings.head.model_copy(update={"epochs": 30})})
     changed = {"training_examples": examples, "documents": examples[["text"]], "lexical_view": view}
-    trained, _, nulls = nodes.train_classifier(**make_entries(diamond, encoder) | changed, params=longer, seed=42)
-    classifier = nodes.package_classifier(trained, parameters["infer"]["decoding"])
+    entries = make_entries(diamond, encoder) | changed
+    trained, _ = nodes.train_classifier(**entries, params=longer, seed=42)
+    student, nulls, calibration = teach(trained, entries)
+    classifier = nodes.package_classifier(trained, student, nulls, calibration, parameters["infer"]["decoding"])
     assert classifier.frozen == encoder.fingerprint
     assert classifier.nulls.shape == (len(texts), 7)
-    np.testing.assert_array_equal(nulls["probabilities"], classifier.nulls)
+    written = write_null_documents(texts)
+    np.testing.assert_array_equal(classifier.nulls, trained.predict_probabilities(written, cache=encoder))
     assert list(nulls.columns) == list(diamond.class_ids)
     assert np.mean([prediction.fits for prediction in classifier.predict(texts)]) > 0.8
     assert not any(prediction.fits for prediction in classifier.predict(FOREIGN))
@@ -142,35 +164,47 @@ def test_tuned_encoder_is_not_frozen_and_encodes_the_null_documents_itself(
     monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
     settings = parameters["train"]
     tuned = settings.model_copy(update={"fine_tuning": settings.fine_tuning.model_copy(update={"epochs": 1})})
-    classifier, _, nulls = nodes.train_classifier(**make_entries(diamond, encoder), params=tuned, seed=42)
+    entries = make_entries(diamond, encoder)
+    classifier, _ = nodes.train_classifier(**entries, params=tuned, seed=42)
+    _, nulls, _ = teach(classifier, entries)
     assert classifier.frozen is None
-    assert classifier.nulls.shape == nulls["probabilities"].shape == (len(DOCUMENTS), 7)
+    assert nulls["probabilities"].shape == (len(DOCUMENTS), 7)
     assert write_null_documents(list(DOCUMENTS["text"])) not in asked
 
 
-def test_package_differs_from_what_was_trained_in_decoding_alone(diamond, encoder, parameters, tmp_path) -> None:
-    trained, _, _ = nodes.train_classifier(**make_entries(diamond, encoder), params=parameters["train"], seed=42)
+def list_files(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_package_is_what_was_trained_with_decoding_and_null_documents(diamond, encoder, parameters, tmp_path) -> None:
+    entries = make_entries(diamond, encoder)
+    trained, _ = nodes.train_classifier(**entries, params=parameters["train"], seed=42)
+    student, nulls, calibration = teach(trained, entries)
+    assert (len(student), calibration["n_annotated"], calibration["accept"]) == (0, 0, None), "nobody was asked"
     assert trained.decoding == DecodingSettings(), "training knows nothing of decoding"
     narrow = DecodingSettings(child_threshold=0.75, max_paths=1)
-    packaged = nodes.package_classifier(trained, narrow)
-    assert trained.decoding == DecodingSettings(), "what was trained stays as it is"
+    packaged = nodes.package_classifier(trained, student, nulls, calibration, narrow)
+    assert trained.decoding == DecodingSettings() and len(trained.nulls) == 0, "what was trained stays as it is"
     for name, model in (("trained", trained), ("packaged", packaged)):
         model.save(tmp_path / name)
-    files = {path.relative_to(tmp_path / "trained") for path in (tmp_path / "trained").rglob("*") if path.is_file()}
-    packed = {path.relative_to(tmp_path / "packaged") for path in (tmp_path / "packaged").rglob("*") if path.is_file()}
-    assert packed == files and Path("encoder/model.safetensors") in files
+    files = list_files(tmp_path / "trained")
+    assert list_files(tmp_path / "packaged") == files >= {Path("encoder/model.safetensors"), Path("settings.json")}
     # Writers of safetensors shuffle the keys of the header.
     different = {
         path.as_posix()
         for path in files
         if read_content(tmp_path / "trained" / path) != read_content(tmp_path / "packaged" / path)
     }
-    assert different == {"settings.json"}
+    assert different == {"settings.json", "nulls.safetensors"}
     before, after = (
         json.loads((tmp_path / name / "settings.json").read_text("utf-8")) for name in ("trained", "packaged")
     )
     assert after.pop("decoding") == narrow.model_dump()
     assert before.pop("decoding") == DecodingSettings().model_dump()
+    parts = {name for name, digest in after.pop("parts").items() if digest != before["parts"][name]}
+    # Its writer shuffles the keys of a header, so that equal tensors may have two digests.
+    assert {"nulls.safetensors"} <= parts <= {"nulls.safetensors", "head.safetensors", "lexical.safetensors"}
+    del before["parts"]
     assert after == before
 
 
