@@ -19,6 +19,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling import classifier as module
 from hmltc_kedro.modeling.abstention import find_fitting
+from hmltc_kedro.modeling.files import write_settings
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.windows import encode_texts
 from kedro_project import read_content
@@ -39,6 +40,12 @@ def saved(classifier: HierarchicalClassifier, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def copied(saved: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "classifier"))
+
+
+def seal(directory: Path) -> None:
+    """Give a directory the digests of its files as they are: what is wrong with a file has to show by itself."""
+    settings = json.loads((directory / "settings.json").read_text("utf-8"))
+    write_settings(directory, {name: value for name, value in settings.items() if name != "parts"})
 
 
 @pytest.fixture(scope="session")
@@ -197,7 +204,8 @@ def test_classifier_without_null_documents_is_an_input_error(copied: Path) -> No
 
 def test_null_documents_of_other_classes_are_an_input_error(copied: Path) -> None:
     save_file({"probabilities": np.zeros((2, 3), dtype=np.float16)}, copied / "nulls.safetensors")
-    with pytest.raises(InputError, match=r"nulls\.safetensors is not the file that was saved"):
+    seal(copied)
+    with pytest.raises(InputError, match=r"vectors, nulls and words of \[7, 3\] classes for 7 classes"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 
@@ -370,13 +378,15 @@ def test_damaged_words_are_an_input_error(copied_reader: Path, file: str, conten
     (copied_reader / file).unlink()
     if content is not None:
         (copied_reader / file).write_bytes(content)
+    seal(copied_reader)
     with pytest.raises(InputError, match="not a readable classifier"):
         HierarchicalClassifier.load(copied_reader, device="cpu")
 
 
 def test_words_of_another_taxonomy_are_an_input_error(copied_reader: Path) -> None:
     LexicalView.fit(TEXTS, ["dogs", "cats"]).save(copied_reader)
-    with pytest.raises(InputError, match="is not the file that was saved"):
+    seal(copied_reader)
+    with pytest.raises(InputError, match=r"vectors, nulls and words of \[7, 7, 2\] classes for 7 classes"):
         HierarchicalClassifier.load(copied_reader, device="cpu")
 
 
@@ -394,7 +404,7 @@ def test_saving_again_replaces_the_directory_as_a_whole(classifier: Hierarchical
 def test_failed_save_leaves_the_old_model_and_nothing_else(
     classifier: HierarchicalClassifier, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*parts: object) -> str:
+    def fail(*_: object) -> str:
         raise OSError("disk full")
 
     before = {file: file.read_bytes() for file in copied.rglob("*") if file.is_file()}
@@ -424,27 +434,59 @@ def test_missing_part_is_an_input_error(copied: Path, file: str) -> None:
 DAMAGED = [b"", b"[]", b"{}", b"\xff\x00 half"]
 
 
-@pytest.mark.parametrize("file", ["settings.json", "taxonomy.json", "head.safetensors", "nulls.safetensors"])
 @pytest.mark.parametrize("content", DAMAGED)
-def test_damaged_part_is_an_input_error(copied: Path, file: str, content: bytes) -> None:
-    (copied / file).write_bytes(content)
+def test_damaged_settings_are_an_input_error(copied: Path, content: bytes) -> None:
+    (copied / "settings.json").write_bytes(content)
     with pytest.raises(InputError, match="not a readable classifier"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 
-@pytest.mark.parametrize("file", ["encoder/modules.json", "encoder/model.safetensors"])
-@pytest.mark.parametrize("content", DAMAGED)
-def test_damaged_encoder_is_an_input_error_before_it_is_needed(copied: Path, file: str, content: bytes) -> None:
-    (copied / file).write_bytes(content)
-    message = rf"^{re.escape(str(copied))}: not a readable classifier \({file} is not the file that was saved\); train"
-    with pytest.raises(InputError, match=message):
+PARTS = ["taxonomy.json", "head.safetensors", "nulls.safetensors", "encoder/modules.json", "encoder/model.safetensors"]
+
+
+@pytest.mark.parametrize("file", PARTS)
+def test_file_that_is_not_the_one_that_was_saved_is_an_input_error(copied: Path, file: str) -> None:
+    content = (copied / file).read_bytes()
+    (copied / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    expected = f"{copied}: not a readable classifier ({file} is not the file that was saved); train it again"
+    with pytest.raises(InputError, match=f"^{re.escape(expected)}$"):
         HierarchicalClassifier.load(copied, device="cpu")
+
+
+def test_file_that_was_added_to_the_encoder_is_an_input_error(copied: Path) -> None:
+    (copied / "encoder" / "adapter.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match=r"encoder/adapter\.safetensors was not there when the model was saved"):
+        HierarchicalClassifier.load(copied, device="cpu")
+    (copied / "encoder" / "adapter.safetensors").unlink()
+    (copied / "notes.txt").write_text("a person's", "utf-8")
+    assert HierarchicalClassifier.load(copied, device="cpu").directory == copied
+
+
+@pytest.mark.parametrize("file", PARTS[:3])
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_part_is_an_input_error(copied: Path, file: str, content: bytes) -> None:
+    (copied / file).write_bytes(content)
+    seal(copied)
+    with pytest.raises(InputError, match="not a readable classifier"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+@pytest.mark.parametrize("file", PARTS[3:])
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_encoder_is_an_input_error_once_it_is_needed(copied: Path, file: str, content: bytes) -> None:
+    (copied / file).write_bytes(content)
+    seal(copied)
+    classifier = HierarchicalClassifier.load(copied, device="cpu")
+    words = rf"^{re.escape(str(copied))}: not a readable classifier (?s:.*); train it again$"
+    with pytest.raises(InputError, match=words):
+        classifier.predict(TEXTS[:1])
 
 
 def test_head_of_another_taxonomy_is_an_input_error(copied: Path) -> None:
     taxonomy = json.loads((copied / "taxonomy.json").read_text("utf-8"))
     (copied / "taxonomy.json").write_text(json.dumps(taxonomy[:2]), "utf-8")
-    with pytest.raises(InputError, match=r"taxonomy\.json is not the file that was saved"):
+    seal(copied)
+    with pytest.raises(InputError, match=r"vectors, nulls and words of \[7, 7\] classes for 2 classes"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 

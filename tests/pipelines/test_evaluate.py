@@ -41,6 +41,15 @@ def test_metrics_are_those_worked_out_by_hand(entries) -> None:
     assert metrics["zero_shot"]["sample_f1"] == pytest.approx((1 + 2 / 3 + 1 / 2) / 3)
 
 
+def test_what_a_person_labelled_is_not_measured_and_what_a_model_judged_is_shown_apart(entries) -> None:
+    sources = ["person", "model", "gpt"]
+    metrics = nodes.evaluate_predictions(**{**entries, "predictions": entries["predictions"].assign(source=sources)})
+    # The second document is wrong, the third right; the first was given.
+    assert (metrics["n_docs"], metrics["sample_f1"]) == (2, 0.5)
+    assert {name: part["sample_f1"] for name, part in metrics["by_source"].items()} == {"gpt": 1.0, "model": 0.0}
+    assert metrics["zero_shot"]["sample_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
 def test_order_of_gold_lines_does_not_matter(entries) -> None:
     gold = entries["gold_labels"]
     turned = RawTable(gold.path, gold.rows.iloc[::-1].reset_index(drop=True))
