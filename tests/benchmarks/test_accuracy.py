@@ -78,6 +78,8 @@ def test_only_training_and_what_follows_is_done_for_each_seed(make_plan: MakePla
     plan = make_plan("base")
     assert {node.name for node in plan.trained.nodes} == {
         "train_classifier",
+        "train_student",
+        "calibrate_decisions",
         "predict_probabilities",
         "decode_predictions",
     }

@@ -20,7 +20,9 @@ def entries(diamond, raw_tables):
     sets = [["an", "do", "be"], ["an", "ca"], ["an", "ca", "ct"]]
     return {
         "gold_labels": raw_tables["gold_labels"],
-        "predictions": pd.DataFrame({"doc_id": IDS, "class_ids": sets, "paths": [[s] for s in sets]}),
+        "predictions": pd.DataFrame(
+            {"doc_id": IDS, "class_ids": sets, "paths": [[s] for s in sets], "source": "model"}
+        ),
         "class_probabilities": TensorTable(
             IDS, {"probabilities": diamond.to_matrix(sets).toarray().astype(np.float16)}, columns=diamond.class_ids
         ),

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hmltc_kedro.annotation.rounds import COLUMNS
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.modeling.student import Student
 from hmltc_kedro.pipelines.infer import create_pipeline, nodes
 
 TEXTS = {"0": "a bed cushion for dogs", "1": "rake and spade, good garden tools", "2": "toy mouse with catnip for cats"}
@@ -17,6 +19,10 @@ def documents() -> pd.DataFrame:
     rows = [("train", "0", "dogs"), ("test", "0", TEXTS["0"]), ("train", "1", "cats")]
     rows += [("test", "1", TEXTS["1"]), ("test", "2", TEXTS["2"]), ("train", "2", "tools")]
     return pd.DataFrame(rows, columns=["split", "doc_id", "text"])
+
+
+NOTHING_SAID = pd.DataFrame({name: pd.Series([], dtype=object) for name in COLUMNS})
+UNKNOWN = {"n_annotated": 0, "accept": None}
 
 
 @pytest.fixture
@@ -33,9 +39,21 @@ def make_table(diamond, *rows: dict[int, float]) -> TensorTable:
     return TensorTable(list("abc"[: len(rows)]), {"probabilities": probabilities}, columns=diamond.class_ids)
 
 
+def decode(table: TensorTable, nulls: TensorTable, diamond, parameters) -> pd.DataFrame:
+    settings = parameters["infer"]["decoding"]
+    return nodes.decode_predictions(table, nulls, NOTHING_SAID, UNKNOWN, diamond, settings)
+
+
 def test_test_documents_and_classifier_give_a_submission(run, documents, diamond, classifier, encoder, nulls) -> None:
     entries = {"documents": documents, "trained_classifier": classifier, "encoder": encoder, "taxonomy": diamond}
-    made = run(create_pipeline(), **entries, null_probabilities=nulls)
+    made = run(
+        create_pipeline(),
+        **entries,
+        null_probabilities=nulls,
+        student=Student.untaught(diamond),
+        annotations=NOTHING_SAID,
+        calibration=UNKNOWN,
+    )
     submission = made["submission"]
     assert list(submission.columns) == ["id", "labels"]
     assert list(submission["id"]) == ["0", "1", "2"]
@@ -45,7 +63,9 @@ def test_test_documents_and_classifier_give_a_submission(run, documents, diamond
 
 def test_decoded_sets_are_path_consistent_and_named(diamond, parameters, nulls) -> None:
     table = make_table(diamond, {0: 0.9, 2: 0.9, 4: 0.9}, {1: 0.8, 6: 0.8})
-    predictions = nodes.decode_predictions(table, nulls, diamond, parameters["infer"]["decoding"])
+    predictions = nodes.decode_predictions(
+        table, nulls, NOTHING_SAID, UNKNOWN, diamond, parameters["infer"]["decoding"]
+    )
     assert list(predictions["doc_id"]) == ["a", "b"]
     assert list(map(list, predictions["class_ids"])) == [["an", "do", "be"], ["ga", "to"]]
     assert list(predictions["names"][1]) == ["garden", "tools"]
@@ -55,10 +75,10 @@ def test_decoded_sets_are_path_consistent_and_named(diamond, parameters, nulls) 
 
 def test_documents_fit_that_score_what_a_null_document_does(diamond, parameters, nulls) -> None:
     table = make_table(diamond, {0: 0.875, 2: 0.875}, {1: 0.5, 6: 0.5}, {1: 0.375, 6: 0.375})
-    whole = nodes.decode_predictions(table, nulls, diamond, parameters["infer"]["decoding"])
+    whole = decode(table, nulls, diamond, parameters)
     assert whole["fits"].tolist() == [True] * 3, "without null documents nothing is flagged"
     some = make_table(diamond, {1: 0.5, 6: 0.5})
-    found = nodes.decode_predictions(table, some, diamond, parameters["infer"]["decoding"])
+    found = decode(table, some, diamond, parameters)
     assert found["fits"].dtype == bool
     assert found["fits"].tolist() == [True, True, False]
     # The flag changes no label set.
@@ -66,7 +86,7 @@ def test_documents_fit_that_score_what_a_null_document_does(diamond, parameters,
 
 
 def test_no_document_is_no_error(diamond, parameters, nulls) -> None:
-    assert nodes.decode_predictions(nulls, nulls, diamond, parameters["infer"]["decoding"])["fits"].tolist() == []
+    assert decode(nulls, nulls, diamond, parameters)["fits"].tolist() == []
 
 
 @pytest.mark.parametrize("entry", ["class_probabilities", "null_probabilities"])
@@ -79,11 +99,12 @@ def test_probabilities_of_classes_in_another_order_are_refused(diamond, paramete
         rf"^entry `{entry}`: its 7 columns are of something else \('ga' is where 'an' should be\); run `kedro ref"
     )
     with pytest.raises(InputError, match=expected):
-        nodes.decode_predictions(**{**given, entry: turned}, taxonomy=diamond, decoding=parameters["infer"]["decoding"])
+        said = {"annotations": NOTHING_SAID, "calibration": UNKNOWN, "decoding": parameters["infer"]["decoding"]}
+        nodes.decode_predictions(**{**given, entry: turned}, **said, taxonomy=diamond)
 
 
 def test_probabilities_carry_ids_and_classes_of_the_split_test(documents, classifier, encoder) -> None:
-    table = nodes.predict_probabilities(documents, classifier, encoder, 2)
+    table = nodes.predict_probabilities(documents, classifier, Student.untaught(classifier.taxonomy), encoder, 2)
     assert list(table.ids) == ["0", "1", "2"]
     assert list(table.columns) == list(classifier.taxonomy.class_ids)
     assert table["probabilities"].shape == (3, 7)
@@ -97,12 +118,13 @@ def test_cached_vectors_are_read_by_the_classifier_that_was_trained_on_them(
     documents, classifier, encoder, monkeypatch
 ) -> None:
     asked: list[list[str]] = []
+    untaught = Student.untaught(classifier.taxonomy)
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
 
     def predict(frozen: str | None) -> np.ndarray:
         monkeypatch.setattr(classifier, "frozen", frozen)
-        return nodes.predict_probabilities(documents, classifier, encoder, 32)["probabilities"]
+        return nodes.predict_probabilities(documents, classifier, untaught, encoder, 32)["probabilities"]
 
     own, other = predict(None), predict("another encoder")
     assert not asked, "a tuned encoder, or another one, has vectors of its own"

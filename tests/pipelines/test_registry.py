@@ -24,10 +24,10 @@ OWN_NODES = {node.func: node for node in PIPELINES["ablation"].nodes if node.fun
 
 def test_registry_names_the_stages_and_all_of_them() -> None:
     assert [*PIPELINES] == [
-        *("ingest", "enrich", "pseudo_label", "augment", "train", "infer", "evaluate", "report"),
+        *("ingest", "enrich", "pseudo_label", "annotate", "augment", "train", "infer", "evaluate", "report"),
         *("label", "ablation", "__default__"),
     ]
-    assert [*STAGES] == [*PIPELINES][:8]
+    assert [*STAGES] == [*PIPELINES][:9]
     assert {node.name for node in NODES} == {node.name for name in STAGES for node in PIPELINES[name].nodes}
 
 

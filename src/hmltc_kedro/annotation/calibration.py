@@ -77,7 +77,8 @@ def choose_cut(expected: AnyArray, right: AnyArray, precision: float) -> float:
     """
     order = np.argsort(-expected, kind="stable")
     mean = right[order].cumsum() / np.arange(1, len(order) + 1)
-    fine = np.flatnonzero(mean >= precision)
+    is_last = np.append(np.diff(expected[order]) != 0, True)  # who accepts one of equal ones accepts them all
+    fine = np.flatnonzero((mean >= precision) & is_last)
     return float(expected[order[fine[-1]]]) if len(fine) else 2.0
 
 

@@ -100,8 +100,9 @@ def ask_in_rounds(
     annotations = [describe_given(given)]
     audit = choose_audit(eligible, is_test, budget, seed)
     eligible[audit] = False
-    n_test = max(min(budget.test - int(is_test[audit].sum()), int((eligible & is_test).sum())), 0)
-    n_train = min(budget.total - len(audit) - n_test, int((eligible & ~is_test).sum()))
+    left = budget.total - len(audit)
+    n_test = min(budget.test - int(is_test[audit].sum()), int((eligible & is_test).sum()), left)
+    n_train = min(left - n_test, int((eligible & ~is_test).sum()))
     n_cover = -(-n_train // 2)  # half to know the classes, half where the student of the first half is in doubt
     cover = choose_coverage(eligible & ~is_test, find_last_classes(corpus.silver), n_cover, seed)
     first = list_queue(keys, {"audit": audit, "coverage": cover}, 1)

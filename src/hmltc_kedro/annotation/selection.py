@@ -72,7 +72,7 @@ def choose_coverage(eligible: BoolArray, classes: AnyArray, count: int, seed: in
     frame["turn"] = frame.groupby("class").cumcount()
     frame["size"] = frame.groupby("class")["row"].transform("size")
     ordered = frame.sort_values(["turn", "size"], ascending=[True, False], kind="stable")
-    return np.sort(ordered["row"].to_numpy()[:count])
+    return np.sort(ordered["row"].to_numpy()[: max(count, 0)])
 
 
 def choose_doubt(eligible: BoolArray, expected_f1: AnyArray, count: int) -> IntArray:

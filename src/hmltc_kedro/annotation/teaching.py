@@ -52,7 +52,8 @@ def teach_student(
         return Student.untaught(taxonomy), pd.DataFrame(columns=COLUMNS)
     rows = find_rows(documents, taught)
     others = draw_others(len(documents), rows, seed)
-    judged, rest = (classifier.gather_evidence(list(documents["text"].iloc[part]), encoder) for part in (rows, others))
+    both = classifier.gather_evidence(list(documents["text"].iloc[np.append(rows, others)]), encoder)
+    judged, rest = both[: len(rows)], both[len(rows) :]  # the rest may be none, of the same width
     present = union_paths(decode(squash(rest.logits), taxonomy, PRESENT), taxonomy)
     labels, trust = read_targets(taught, taxonomy)
     lexical = classifier.lexical or LexicalView.empty(len(taxonomy))

@@ -68,7 +68,7 @@ class BatchBook:
 
     def add(self, batch: Batch) -> None:
         """Write down a batch that is about to be made, and claim it."""
-        with self._cache.transaction() as connection:
+        with self._cache.transaction(durable=True) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)",
                 (self._server, batch.file, batch.batch, batch.last, batch.bound, batch.created),
@@ -81,7 +81,7 @@ class BatchBook:
 
     def name(self, batch: Batch) -> None:
         """Write down the id the server gave it."""
-        with self._cache.transaction() as connection:
+        with self._cache.transaction(durable=True) as connection:
             connection.execute(
                 "UPDATE batches SET batch = ? WHERE server = ? AND file = ?", (batch.batch, self._server, batch.file)
             )

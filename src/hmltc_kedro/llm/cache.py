@@ -154,8 +154,6 @@ class AnswerCache:
             self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             version = _check_format(self._connection, self.path)
             _use_write_ahead_log(self._connection)
-            # A killed process loses nothing then; a power cut may take the last few answers.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
         except (sqlite3.Error, OSError) as error:
@@ -219,8 +217,14 @@ class AnswerCache:
             self._connection.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do all of a block or nothing of it, while no other process writes; it gets the connection."""
+    def transaction(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Do all of a block or nothing of it, while no other process writes; it gets the connection.
+
+        Args:
+            durable: not even a power cut may undo it.
+        """
+        # In NORMAL, a killed process loses nothing; a power cut may take the last few answers.
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection

@@ -109,8 +109,9 @@ def read_parts(directory: Path) -> dict[str, Any]:
             raise ValueError(f"format {settings['format']}, this version reads {FORMAT}")
         _check_digests(directory, settings["parts"])
         return _read_parts(directory, settings)
-    except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise InputError(f"{directory}: not a readable classifier ({error}); train it again") from error
+    except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        what = " ".join(str(error).split())  # pydantic needs several lines
+        raise InputError(f"{directory}: not a readable classifier ({what}); train it again") from error
 
 
 def _check_digests(directory: Path, parts: Mapping[str, str]) -> None:
@@ -143,7 +144,7 @@ def _read_parts(directory: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"vectors, nulls and words of {rows} classes for {len(taxonomy)} classes")
     if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub
         raise FileNotFoundError("no encoder/modules.json")
-    has_student = (directory / "student.json").is_file()
+    has_student = "student.json" in settings["parts"]  # one that has come in was not taught with this classifier
     return {
         "head": head,
         "taxonomy": taxonomy,
