@@ -9,7 +9,7 @@ from kedro.runner import SequentialRunner
 from kedro.validation.parameter_validator import ParameterValidator
 
 from hmltc_kedro.config import ProjectConfigLoader
-from hmltc_kedro.pipeline_registry import STAGES
+from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from kedro_project import REPOSITORY
 
@@ -22,7 +22,7 @@ def read_configuration() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the catalog's entries of the raw files, and the parameters of the stage by the names nodes read."""
     settings = {"env": "base", "runtime_params": {"dataset": DATASET}, **CONFIG_LOADER_ARGS}
     loader = ProjectConfigLoader(str(REPOSITORY / "conf"), **settings)
-    stage = STAGES["ingest"].create_pipeline()
+    stage = create_stage("ingest")
     validated = ParameterValidator({"ingest": stage}).validate_raw_params(loader["parameters"])
     parameters = {}
     for name in stage.inputs():
@@ -39,7 +39,7 @@ def ingest(folder: Path) -> dict[str, Any]:
         InputError: as the command has it.
     """
     raw, parameters = read_configuration()
-    stage = STAGES["ingest"].create_pipeline()
+    stage = create_stage("ingest")
     # As a session of Kedro does: paths are from the project's folder.
     entries = {name: {**entry, "filepath": str(folder / entry["filepath"])} for name, entry in raw.items()}
     catalog = DataCatalog.from_config(entries)

@@ -32,15 +32,17 @@ class RawTable:
         path: where it came from, for messages.
         rows: columns line (int, from 1), key, value, problem (text, or missing when the line is fine).
         exists: False for an optional file that is not there; rows is then empty.
+        unit: what `line` counts where it is no line of the file.
     """
 
     path: str
     rows: pd.DataFrame
     exists: bool = True
+    unit: str = ""
 
     def at(self, line: int) -> str:
-        """Return `<file>:<line>`."""
-        return f"{self.path}:{line}"
+        """Return `<file>:<line>`, or `<file>, <unit> <line>`."""
+        return f"{self.path}, {self.unit} {line}" if self.unit else f"{self.path}:{line}"
 
     def raise_problems(self) -> None:
         """Raise an InputError that lists the unreadable lines, if there are any."""
