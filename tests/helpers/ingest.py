@@ -48,7 +48,7 @@ def ingest(folder: Path) -> dict[str, Any]:
     for name in stage.all_outputs():
         catalog[name] = MemoryDataset(copy_mode="assign")
     SequentialRunner().run(stage, catalog)
-    return {name: catalog.load(name) for name in stage.outputs()}
+    return {name: catalog.load(name) for name in stage.all_outputs()}
 
 
 def edit(file: Path, content: bytes) -> None:
