@@ -43,6 +43,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 from hmltc_kedro.arrays import DoubleArray
 from hmltc_kedro.config import SETTINGS, ProjectConfigLoader, complete_settings, overlay
 from hmltc_kedro.corpus import raw_files
+from hmltc_kedro.corpus.gold_labels import align_gold_labels
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.evaluation import intervals, metrics
 from hmltc_kedro.freshness.digests import file_digest
@@ -282,7 +283,7 @@ def run_nodes(
 
 def score_documents(gold_labels: raw_files.RawTable, predictions: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """Return doc_id, sample_f1 and predicted class_ids of each document with gold labels."""
-    truth, rows = gold_labels.align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
+    truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
     known = predictions.iloc[rows].reset_index(drop=True)
     scores = metrics.sample_f1_scores(truth, taxonomy.to_matrix(known["class_ids"]))
     return pd.DataFrame({"doc_id": known["doc_id"], "sample_f1": scores, "class_ids": known["class_ids"]})

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from hmltc_kedro.decoding.decode import DecodingSettings
+from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.lexical_view import LexicalView
 from kedro_project import Finished, Project
+from small_corpus import CORPUS, DESCRIPTIONS
+
+# Shared machines stall: a slow example is no failure.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 DIAMOND_CLASSES = [
     ("an", "animals"),
@@ -44,6 +52,12 @@ def diamond() -> Taxonomy:
     """
     keywords = {"do": ["puppy", "leash"], "be": ["cushion"]}
     return Taxonomy.from_edges(DIAMOND_CLASSES, DIAMOND_EDGES, keywords)
+
+
+@pytest.fixture
+def lexical(diamond: Taxonomy) -> LexicalView:
+    """Return the words of the small corpus and of the diamond's classes."""
+    return LexicalView.fit(CORPUS, write_lexical_texts(diamond, DESCRIPTIONS))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,18 @@
-"""Variants of the ablation as complete settings."""
+"""Parameters as nodes get them, checked and complete; variants of the ablation; the environments of conf/."""
 
+import json
+import shutil
+from typing import Any
+
+import pandas as pd
 import pytest
+from kedro.config import OmegaConfigLoader
 
-from hmltc_kedro.config import ProjectConfigLoader, expand_variants, overlay
+from hmltc_kedro.config import ProjectConfigLoader, complete_settings, expand_variants, find_variant_inputs, overlay
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
-from kedro_project import REPOSITORY
+from kedro_project import REPOSITORY, Finished, Project
 
 
 def test_overlay_changes_what_it_names_at_every_depth_and_alters_neither() -> None:
@@ -23,37 +30,301 @@ def test_overlay_replaces_a_value_by_another_kind() -> None:
     }
 
 
-def test_every_variant_gets_the_settings_of_every_stage() -> None:
-    parameters = {
-        "seed": 1,
-        "train": {"head": {"epochs": 3}},
-        "infer": {"beam": 10},
-        "ablation": {"seeds": [1], "variants": {"quick": {"train": {"head": {"epochs": 1}}}, "final": None}},
-    }
-    expanded = expand_variants(parameters)
-    assert expanded["ablation"] == {
-        "seeds": [1],
-        "variants": {
-            "quick": {"train": {"head": {"epochs": 1}}, "infer": {"beam": 10}},
-            "final": {"train": {"head": {"epochs": 3}}, "infer": {"beam": 10}},
+def read_parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
+    """Return the parameters of an environment with those of a command line, as Kedro gives them to the catalog."""
+    loader = ProjectConfigLoader(str(REPOSITORY / "conf"), env=env, runtime_params=runtime, **CONFIG_LOADER_ARGS)
+    return loader["parameters"]
+
+
+# ---------------------------------------------------------------------- complete and checked
+
+
+def test_defaults_are_filled_in_at_every_depth() -> None:
+    assert complete_settings({"ingest": {}, "label": {"batch_size": 8}, "infer": {"decoding": {"max_paths": 2}}}) == {
+        "ingest": {"on_invalid": "error"},
+        "label": {"source": None, "batch_size": 8},
+        "infer": {
+            "batch_size": 32,
+            "decoding": {
+                "method": "top_down",
+                "beam_width": 10,
+                "threshold_method": "fixed",
+                "child_threshold": 0.5,
+                "length_power": 1.0,
+                "min_length": 1,
+                "max_length": None,
+                "max_paths": 2,
+                "path_ratio": 1.0,
+            },
         },
     }
-    assert expand_variants(expanded) == expanded
 
 
-def test_overlay_on_an_unknown_stage_is_named() -> None:
-    parameters = {"train": {}, "ablation": {"variants": {"quick": {"trian": {}}}}}
-    with pytest.raises(InputError, match=r"ablation\.variants\.quick\.trian: no such stage; use one of train"):
-        expand_variants(parameters)
+def test_values_come_out_as_what_they_stand_for() -> None:
+    """A node that takes a value by itself is given this one: nothing reads it as a model again."""
+    given = {
+        "report": {"gcn_map_root": 208},
+        "augment": {"synthetic_ancestors": "false", "reviews_per_class": "3", "synthetic_weight": 1},
+        "seed": "7",
+    }
+    complete = complete_settings(given)
+    assert complete["report"]["gcn_map_root"] == "208"
+    assert complete["augment"]["synthetic_ancestors"] is False
+    assert (complete["augment"]["reviews_per_class"], complete["augment"]["synthetic_weight"]) == (3, 1.0)
+    assert complete["seed"] == 7
+
+
+def test_what_is_no_setting_is_left_as_it_is() -> None:
+    assert complete_settings({"dataset": "mine", "ingets": {"a": 1}}) == {"dataset": "mine", "ingets": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid"),
+        (
+            {"pseudo_label": {"top_q": 3}},
+            "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, neighbours, top_k, "
+            "selection, gap, starved",
+        ),
+        (
+            {"pseudo_label": {"gap": {"valu": 1}}},
+            "there is no parameter `pseudo_label.gap.valu`; use rivals, method, value",
+        ),
+        (
+            {"infer": {"decoding": {"beams": 1}}},
+            "there is no parameter `infer.decoding.beams`; use method, beam_width, threshold_method, child_threshold, "
+            "length_power, min_length, max_length, max_paths, path_ratio",
+        ),
+        ({"label": {"sorce": "x"}}, "there is no parameter `label.sorce`; use source, batch_size"),
+        ({"ablation": {"sedes": [1]}}, "there is no parameter `ablation.sedes`; use seeds, variants"),
+        (
+            {"pseudo_label": {"gap": {"value": -1}}},
+            "parameter `pseudo_label.gap.value`: input should be greater than or equal to 0; it is -1",
+        ),
+        (
+            {"infer": {"decoding": {"path_ratio": 2}}},
+            "parameter `infer.decoding.path_ratio`: input should be less than or equal to 1; it is 2",
+        ),
+        ({"infer": {"batch_size": 0}}, "parameter `infer.batch_size`: input should be greater than 0; it is 0"),
+        (
+            {"infer": {"batch_size": "many"}},
+            "parameter `infer.batch_size`: input should be a valid integer, unable to parse string as an integer; "
+            "it is 'many'",
+        ),
+        (
+            {"pseudo_label": {"selection": "best"}},
+            "parameter `pseudo_label.selection`: input should be 'threshold' or 'largest_gap'; it is 'best'",
+        ),
+        (
+            {"pseudo_label": {"gap": 5}},
+            "parameter `pseudo_label.gap`: input should be a valid dictionary or instance of GapParams; it is 5",
+        ),
+        (
+            {"train": 5},
+            "parameter `train`: input should be a valid dictionary or instance of TrainParams; it is 5",
+        ),
+        ({"seed": -1}, "parameter `seed`: input should be greater than or equal to 0; it is -1"),
+        (
+            {"seed": "abc"},
+            "parameter `seed`: input should be a valid integer, unable to parse string as an integer; it is 'abc'",
+        ),
+        (
+            {"ablation": {"seeds": []}},
+            "parameter `ablation.seeds`: list should have at least 1 item after validation, not 0; it is []",
+        ),
+        (
+            {"ablation": {"seeds": [1, -2]}},
+            "parameter `ablation.seeds.1`: input should be greater than or equal to 0; it is -2",
+        ),
+        ({"ablation": {"variants": 5}}, "parameter `ablation.variants`: input should be a valid dictionary; it is 5"),
+        (
+            {"ablation": {"variants": {"gcn": {"train": 5}}}},
+            "parameter `ablation.variants.gcn.train`: input should be a valid dictionary; it is 5",
+        ),
+    ],
+)
+def test_wrong_setting_is_one_line_that_names_it(runtime: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_parameters(**runtime)
+    assert str(error.value) == message
+
+
+def test_each_wrong_setting_of_a_stage_has_a_line() -> None:
+    with pytest.raises(InputError) as error:
+        read_parameters(train={"loss": {"gama": 1}, "head": {"epochs": -1}})
+    assert str(error.value).splitlines() == [
+        "there is no parameter `train.loss.gama`; use gamma, alpha, positive_weight, soft_target, mask",
+        "parameter `train.head.epochs`: input should be greater than or equal to 0; it is -1",
+    ]
+
+
+@pytest.mark.parametrize("env", ["base", "test", "paper", "amazon531"])
+def test_every_environment_is_complete(env: str) -> None:
+    parameters = read_parameters(env)
+    own = {name: value for name, value in parameters.items() if name != "ablation"}
+    assert complete_settings(own) == own
+    assert set(parameters["ablation"]["variants"]) == set(VARIANTS)
+
+
+# ---------------------------------------------------------------------- variants of the ablation
+
+INPUTS = {"quick": frozenset({"train", "pseudo_label.gap"}), "final": frozenset({"train", "infer.decoding"})}
+"""What two rows read."""
+
+
+def make_parameters(**variants: Any) -> dict[str, Any]:
+    stages = {name: value for name, value in read_parameters().items() if name in ("pseudo_label", "train", "ingest")}
+    return {**stages, "seed": 1, "ablation": {"seeds": [1], "variants": variants}}
+
+
+def test_every_variant_gets_the_settings_of_every_stage() -> None:
+    parameters = make_parameters(
+        quick={"train": {"head": {"epochs": 1}}, "pseudo_label": {"gap": {"value": 0.5}}}, final=None
+    )
+    expanded = expand_variants(parameters, INPUTS)
+    stages = {name: parameters[name] for name in ("pseudo_label", "train", "ingest")}
+    assert {name: expanded[name] for name in stages} == stages, "the stages' own settings stay"
+    assert expanded["ablation"]["seeds"] == [1]
+    quick, final = (expanded["ablation"]["variants"][row] for row in ("quick", "final"))
+    assert final == stages
+    assert quick["ingest"] == stages["ingest"]
+    assert quick["train"] == {**stages["train"], "head": {**stages["train"]["head"], "epochs": 1}}
+    assert quick["pseudo_label"] == {
+        **stages["pseudo_label"],
+        "gap": {**stages["pseudo_label"]["gap"], "value": 0.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("overlays", "name"),
+    [
+        ({"trian": {}}, "trian"),
+        ({"trian": {"head": {"epochs": 1}}}, "trian.head.epochs"),
+        ({"pseudo_label": {"neighbours": 0}}, "pseudo_label.neighbours"),
+        ({"pseudo_label": {"gap": {"value": 0}, "gaps": {"value": 0}}}, "pseudo_label.gaps.value"),
+        ({"ingest": {"on_invalid": "skip"}}, "ingest.on_invalid"),
+        ({"infer": {"decoding": {"max_paths": 1}}}, "infer.decoding.max_paths"),
+    ],
+)
+def test_overlay_that_a_row_does_not_read_is_refused(overlays: dict[str, Any], name: str) -> None:
+    with pytest.raises(InputError) as error:
+        expand_variants(make_parameters(quick=overlays), INPUTS)
+    assert str(error.value) == (
+        f"ablation.variants.quick.{name}: the row `quick` does not read this, it would change nothing; "
+        "it reads pseudo_label.gap, train"
+    )
+
+
+def test_unknown_row_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^ablation\.variants\.quik: there is no such row; use one of quick, final$"):
+        expand_variants(make_parameters(quik=None), INPUTS)
+
+
+def test_rows_read_what_their_nodes_read() -> None:
+    inputs = find_variant_inputs()
+    assert list(inputs) == list(VARIANTS)
+    assert inputs["gcn"] == inputs["final"] == {"infer.batch_size", "infer.decoding", "train"}
+    assert inputs["leaf_priority"] == {"infer.decoding"}
+    assert {"pseudo_label.neighbours", "pseudo_label.gap", "augment.style"} < inputs["published_code"]
+    augment = {name for name in inputs["no_augmentation"] if name.startswith("augment.")}
+    assert {"augment.reviews_per_class", "augment.style", "augment.synthetic_weight"} < augment
+    assert not {name for name in inputs["taxoclass"] if name.startswith("pseudo_label.")}, "a labeller of its own"
+
+
+def test_overlay_of_the_command_line_on_a_row_that_does_not_read_it_is_refused() -> None:
+    with pytest.raises(InputError) as error:
+        read_parameters(ablation={"variants": {"gcn": {"pseudo_label": {"neighbours": 0}}}})
+    assert str(error.value) == (
+        "ablation.variants.gcn.pseudo_label.neighbours: the row `gcn` does not read this, it would change nothing; "
+        "it reads infer.batch_size, infer.decoding, train"
+    )
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (
+            {"head": {"gcn_layer": 2}},
+            "there is no parameter `ablation.variants.gcn.train.head.gcn_layer`; use epochs, learning_rate, "
+            "batch_size, temperature, bias, learn_temperature, lexical, gcn_layers",
+        ),
+        (
+            {"head": {"gcn_layers": -1}},
+            "parameter `ablation.variants.gcn.train.head.gcn_layers`: input should be greater than or equal to 0; "
+            "it is -1",
+        ),
+    ],
+)
+def test_setting_of_a_variant_is_checked_as_the_stages_are(train: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_parameters(ablation={"variants": {"gcn": {"train": train}}})
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(("env", "length_power"), [("base", 1.0), ("paper", 3.0)])
 def test_variants_follow_environment_and_command_line(env: str, length_power: float) -> None:
-    runtime = {"train": {"fine_tuning": {"epochs": 7}}, "ablation": {"variants": {"gcn": {"train": {"seed_x": 1}}}}}
-    loader = ProjectConfigLoader(str(REPOSITORY / "conf"), env=env, runtime_params=runtime, **CONFIG_LOADER_ARGS)
-    variants = loader["parameters"]["ablation"]["variants"]
+    gcn = {"train": {"validation_share": 0.3}}
+    variants = read_parameters(env, train={"fine_tuning": {"epochs": 7}}, ablation={"variants": {"gcn": gcn}})[
+        "ablation"
+    ]["variants"]
     assert variants["leaf_priority"]["infer"]["decoding"]["method"] == "leaf_priority"
     assert variants["leaf_priority"]["infer"]["decoding"]["length_power"] == length_power
     assert variants["final"]["train"]["fine_tuning"]["epochs"] == 7
-    assert variants["gcn"]["train"]["seed_x"] == 1
+    assert variants["gcn"]["train"]["validation_share"] == 0.3
+    assert variants["gcn"]["train"]["head"]["gcn_layers"] == 2
+    assert variants["final"]["train"]["validation_share"] == 0.1
     assert variants["teleclass_basic"]["train"]["fine_tuning"]["epochs"] == 5, "what a variant is made of stays"
+
+
+# ---------------------------------------------------------------------- conf/amazon531
+
+
+def load_conf(env: str, **runtime_params: Any) -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(REPOSITORY / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
+
+
+def test_amazon531_is_our_method_on_the_papers_data_and_encoder() -> None:
+    conf = load_conf("amazon531")
+    catalog, ours = conf["catalog"], conf["parameters"]  # read now: the latest loader's globals hold for all
+    base = load_conf("base")["parameters"]
+    assert catalog["encoder"]["model"] == "sentence-transformers/all-mpnet-base-v2"
+    assert catalog["llm"]["client"] == "recorded"  # nobody pays because a key happens to be set
+    assert catalog["raw_classes"]["filepath"] == "data/01_raw/amazon531/classes.txt"
+    assert catalog["documents"]["filepath"] == "data/02_intermediate/amazon531/documents.parquet"
+    assert catalog["classifier"]["filepath"] == "data/06_models/amazon531/amazon531/classifier"
+    ours.pop("report", None)  # names the part of this taxonomy that a figure shows
+    base.pop("report", None)
+    assert ours == base
+
+
+def test_amazon531_overwrites_nothing_of_base() -> None:
+    catalogs = {env: load_conf(env, dataset="sample")["catalog"] for env in ("base", "paper", "amazon531")}
+    shared = {
+        env: {
+            name
+            for name, entry in catalogs["base"].items()
+            if "filepath" in entry and catalogs[env][name]["filepath"] == entry["filepath"]
+        }
+        for env in ("paper", "amazon531")
+    }
+    assert shared["amazon531"] == shared["paper"]
+    assert "classifier" not in shared["amazon531"]
+
+
+def test_amazon531_runs_on_any_dataset(project: Project, first_run: Finished) -> None:
+    """With the embedded encoder in place of the one from the hub: an environment of its own, in the test's project."""
+    conf = project.folder / "conf"
+    shutil.copytree(conf / "amazon531", conf / "amazon531_embedded")
+    settings = conf / "amazon531_embedded" / "globals.yml"
+    text = settings.read_text("utf-8")
+    assert text.count("sentence-transformers/all-mpnet-base-v2") == 1
+    settings.write_text(text.replace("sentence-transformers/all-mpnet-base-v2", "embedded"), "utf-8")
+    project.add_dataset("any")
+    quick = "augment.reviews_per_class=1,train.head.epochs=1,train.fine_tuning.epochs=0"
+    project.run("--env=amazon531_embedded", f"--params=dataset=any,{quick}")
+    folder = project.folder / "data"
+    metrics = json.loads((folder / "08_reporting/any/amazon531/metrics.json").read_text("utf-8"))
+    assert metrics["n_docs"] == 20
+    assert len(pd.read_csv(folder / "07_model_output/any/amazon531/submission.csv")) == 20
+    assert not (folder / "06_models/any/classifier").exists()

@@ -9,16 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from amazon import AMAZON, needs_amazon, read_amazon_taxonomy
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy, find_cycle
-
-AMAZON = Path(__file__).parents[2] / "shared" / "data" / "amazon531"
-
-# Shared machines stall: a slow example is no failure.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
-
-needs_amazon = pytest.mark.skipif(not AMAZON.is_dir(), reason=f"{AMAZON} is absent; it is not part of the project")
 
 
 @st.composite
@@ -435,9 +428,7 @@ def fields(taxonomy: Taxonomy) -> tuple[object, ...]:
 
 @pytest.fixture(scope="module")
 def amazon() -> Taxonomy:
-    classes = [line.split("\t") for line in (AMAZON / "classes.txt").read_text().splitlines()]
-    edges = [line.split() for line in (AMAZON / "class_hierarchy.txt").read_text().splitlines()]
-    return Taxonomy.from_edges([(i, n) for i, n in classes], [(p, c) for p, c in edges])
+    return read_amazon_taxonomy()
 
 
 @pytest.fixture(scope="module")

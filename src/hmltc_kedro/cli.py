@@ -1,4 +1,4 @@
-"""The project's command line: `run` with errors a person can act on, `status` and `refresh`."""
+"""The project's command line: `run` with errors a person can act on, `status`, `refresh` and `review`."""
 
 import copy
 import functools
@@ -24,10 +24,11 @@ from kedro.runner.task import Task
 from kedro.validation import ParameterValidationError
 from pluggy import PluginManager
 
+from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.table import draw_table, shorten, summarise_states
 from hmltc_kedro.freshness.tracker import State, Tracker, count_states
-from hmltc_kedro.hooks import check_parameters
+from hmltc_kedro.hooks import check_parameters, explain_missing, show_path
 
 NOT_FRESH = 3
 """Exit code of `kedro status --json` where something is stale or missing."""
@@ -159,13 +160,19 @@ class RefreshRunner(SequentialRunner):
                 (self.unchanged if node.name in uncertain else self.fresh).append(node.name)
 
 
-def _project_command(command: Callable[..., Any]) -> click.Command:
-    """Return a command with the options of `kedro run` that say which project, parameters and pipeline are meant."""
-    names = ("env", "params", "pipeline", "pipelines", "conf_source")
-    options = {option.name: option for option in kedro_run.params}
-    made = click.command()(explain_errors(command))
-    made.params = [*(options[name] for name in names), *made.params]
-    return made
+def _project_command(*names: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return a decorator that makes a command with these options of `kedro run`."""
+
+    def decorate(command: Callable[..., Any]) -> click.Command:
+        options = {option.name: option for option in kedro_run.params}
+        made = click.command()(explain_errors(command))
+        made.params = [*(options[name] for name in names), *made.params]
+        return made
+
+    return decorate
+
+
+_freshness_command = _project_command("env", "params", "pipeline", "pipelines", "conf_source")
 
 
 def _choose_pipelines(chosen: dict[str, Any]) -> list[str]:
@@ -197,7 +204,7 @@ def _find_states(names: list[str], options: dict[str, Any]) -> tuple[list[State]
     return [state for state in states if state.node in own], [state for state in states if state.node not in own]
 
 
-@_project_command
+@_freshness_command
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and exit with 3 if anything is stale or missing.")
 def status(as_json: bool, env: str, params: dict[str, Any], conf_source: str, **chosen: Any) -> None:
     """Show which entries are fresh, stale or missing, and why."""
@@ -211,7 +218,7 @@ def status(as_json: bool, env: str, params: dict[str, Any], conf_source: str, **
     _warn_of(others)
 
 
-@_project_command
+@_freshness_command
 def refresh(env: str, params: dict[str, Any], conf_source: str, **chosen: Any) -> None:
     """Run what is stale or missing, and what depends on it as far as that changed."""
     names, runner = _choose_pipelines(chosen), RefreshRunner()
@@ -239,5 +246,74 @@ def _warn_of(others: list[State]) -> None:
         click.echo(f"Outside of this pipeline and not fresh: {', '.join(names)}")
 
 
+# ---------------------------------------------------------------------- review
+
+
+@_project_command("env", "params", "conf_source")
+@click.option("--export", "target", type=click.Path(path_type=Path), help="Write the most doubtful documents to FILE.")
+@click.option("--import", "source", type=click.Path(path_type=Path), help="Take the answers of FILE into labels.csv.")
+@click.option("--count", default=100, show_default=True, type=click.IntRange(min=1), help="Documents to export.")
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(["csv", "label-studio", "argilla"]),
+    help="Of FILE; left out, by its ending: .csv, .json (Label Studio) or .jsonl (Argilla).",
+)
+def review(
+    env: str,
+    params: dict[str, Any],
+    conf_source: str,
+    target: Path | None,
+    source: Path | None,
+    count: int,
+    wanted: str | None,
+) -> None:
+    """Have people look at documents: export them, and import what people say.
+
+    The documents are those whose prediction is most in doubt and that nobody has labelled. In the file, correct the
+    classes, and remove what you do not want to answer; labels win over everything.
+    """
+    from hmltc_kedro.annotation.review import choose_format, choose_items, import_answers, write_items
+
+    file = target or source
+    if file is None or (target and source):
+        raise click.UsageError("give --export FILE or --import FILE")
+    file_format = choose_format(file, wanted)
+    logging.disable(logging.INFO)
+    options = {"env": env, "runtime_params": params, "conf_source": conf_source}
+    with settings.SESSION_CLASS.create(**options) as session:
+        catalog = session.load_context().catalog
+    check_parameters(catalog)
+    again = "".join([f" --env={env}" if env else "", *(f" --params={k}={v}" for k, v in flatten(params))])
+    if source is not None:
+        documents, taxonomy = _load_entries(catalog, options, "documents", "taxonomy")
+        labels_path = Path(catalog.get("raw_labels")._describe()["filepath"])
+        done = import_answers(source, labels_path, documents, taxonomy, file_format)
+        click.echo(f"{source}: {done.describe()}")
+        if done.added or done.changed:
+            click.echo(f"Written to {show_path(labels_path)}; next: kedro refresh{again}")
+        return
+    names = ("document_diagnostics", "predictions", "candidate_scores", "documents", "labels", "taxonomy")
+    diagnostics, predictions, candidates, documents, labels, taxonomy = _load_entries(catalog, options, *names)
+    items = choose_items(diagnostics, predictions, candidates, documents, labels, taxonomy, count)
+    files = write_items(items, file, file_format, taxonomy)
+    click.echo(f"{len(items)} documents, the most doubtful first: {', '.join(map(str, files))}")
+    click.echo(f"Next: review them, then kedro review --import {file}{again}")
+
+
+def _load_entries(catalog: CatalogProtocol[Any, Any], options: dict[str, Any], *names: str) -> list[Any]:
+    """Return what the entries hold.
+
+    Raises:
+        InputError: one line an entry that was not made yet.
+    """
+    entries = {name: catalog.get(name) for name in names}
+    missing = [explain_missing(n, e, options) for n, e in entries.items() if e is not None and not e.exists()]
+    if missing:
+        raise InputError("\n".join(missing))
+    return [catalog.load(name) for name in names]
+
+
 cli.add_command(status)
 cli.add_command(refresh)
+cli.add_command(review)

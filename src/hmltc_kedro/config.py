@@ -7,17 +7,18 @@ import warnings
 from collections.abc import Mapping, Set
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from kedro.config import OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from yaml.parser import ParserError  # type: ignore[import-untyped]
 
 from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.annotate.params import AnnotateParams
 from hmltc_kedro.pipelines.augment.params import AugmentParams
+from hmltc_kedro.pipelines.base import StageParams
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
 from hmltc_kedro.pipelines.infer.params import InferParams
 from hmltc_kedro.pipelines.ingest.params import IngestParams
@@ -38,6 +39,20 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "label": LabelParams,
 }
 """What can be set, by stage."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every library that draws takes."""
+
+
+class AblationParams(StageParams):
+    """What the ablation trains with, and what its rows lay over the settings of the stages."""
+
+    seeds: list[Seed] = Field(min_length=1)
+    variants: dict[str, dict[str, dict[str, Any]] | None] = Field(default_factory=dict)
+
+
+CHECKED: dict[str, Any] = {**SETTINGS, "seed": Seed, "ablation": AblationParams}
+"""The types of all parameters."""
 
 
 class HiddenDict(dict[Any, Any]):
@@ -143,20 +158,20 @@ def complete_settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: one line a setting that does not exist or has a value that it cannot have.
     """
-    return {name: _complete(name, value) if name in SETTINGS else value for name, value in parameters.items()}
+    return {name: _complete(name, value) if name in CHECKED else value for name, value in parameters.items()}
 
 
-def _complete(stage: str, value: Any, where: str | None = None) -> dict[str, Any]:
-    """Return a stage's settings through its model; `where` they stand, if not at the top."""
+def _complete(name: str, value: Any, where: str | None = None) -> Any:
+    """Return a parameter, such as a stage's settings, through its type; `where` it stands, if not at the top."""
+    adapter = TypeAdapter(CHECKED[name])
     try:
-        return SETTINGS[stage].model_validate(value).model_dump()
+        return adapter.dump_python(adapter.validate_python(value))
     except ValidationError as error:
-        name = where or stage
-        problems = [_explain(SETTINGS[stage], name, problem) for problem in error.errors()]
+        problems = [_explain(CHECKED[name], where or name, problem) for problem in error.errors()]
         raise InputError.from_problems(problems) from error
 
 
-def _explain(model: type[BaseModel], stage: str, problem: Mapping[str, Any]) -> str:
+def _explain(model: Any, stage: str, problem: Mapping[str, Any]) -> str:
     """Return what is wrong with one setting, in a line."""
     places = [str(part) for part in problem["loc"]]
     name = ".".join([stage, *places])
@@ -165,9 +180,7 @@ def _explain(model: type[BaseModel], stage: str, problem: Mapping[str, Any]) -> 
             return f"parameter `{name}`: {problem['msg'].removeprefix('Value error, ')}"
         return f"parameter `{name}`: {problem['msg'][:1].lower()}{problem['msg'][1:]}; it is {problem['input']!r}"
     for part in places[:-1]:
-        inner = model.model_fields[part].annotation
-        assert isinstance(inner, type) and issubclass(inner, BaseModel)
-        model = inner
+        model = model.model_fields[part].annotation
     return f"there is no parameter `{name}`; use {', '.join(model.model_fields)}"
 
 

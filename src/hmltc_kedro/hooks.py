@@ -48,7 +48,7 @@ class ProjectHooks:
         self._only_missing = bool(run_params.get("only_missing_outputs"))
         check_parameters(catalog)
         missing = [
-            _explain_missing(name, dataset, run_params)
+            explain_missing(name, dataset, run_params)
             for name in sorted(pipeline.inputs())
             if not name.startswith("params:") and name != "parameters"
             for dataset in [catalog.get(name)]
@@ -175,8 +175,9 @@ def _list_parameters() -> set[str]:
     return {"dataset"} | {name.removeprefix("params:").split(".")[0] for name in inputs if name.startswith("params:")}
 
 
-def _explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: dict[str, Any]) -> str:
-    path = _show_path(dataset._describe().get("filepath", ""))
+def explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: dict[str, Any]) -> str:
+    """Say which file of an entry is missing, and what makes it or who has to."""
+    path = show_path(dataset._describe().get("filepath", ""))
     maker = next(
         (
             stage
@@ -258,13 +259,13 @@ def _list_files(names: list[str], catalog: DataCatalog) -> list[str]:
         path = dataset._describe().get("filepath") if dataset is not None else None
         if path and "." in name:
             variant = name.split(".")[0]
-            lines[variant] = f"  {variant + '.*':24} {_show_path(Path(str(path)).parent)}/"
+            lines[variant] = f"  {variant + '.*':24} {show_path(Path(str(path)).parent)}/"
         elif path:
-            lines[name] = f"  {name:24} {_show_path(path)}"
+            lines[name] = f"  {name:24} {show_path(path)}"
     return ["Written", *lines.values()] if lines else []
 
 
-def _show_path(path: object) -> str:
+def show_path(path: object) -> str:
     """Return a path relative to where the user stands, if it lies below."""
     full, here = Path(str(path)), Path.cwd()
     return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

@@ -1,14 +1,11 @@
 """The class taxonomy: a directed acyclic graph, its paths, and what makes a label set consistent.
 
-This is the only module with graph rules. Classes are addressed by position (`int`) inside arrays and by
-id (`str`) towards the outside; `Taxonomy.index` maps one to the other.
+This is the only module with graph rules. Classes are addressed by position (`int`) inside arrays and by id (`str`)
+towards the outside; `Taxonomy.index` maps one to the other. Two rules for a label set:
 
-Two rules for a label set (DESIGN: a label set is a union of root-to-node paths):
-
-- *path-consistent*: every predicted class that is not a root has at least one predicted parent;
-  since the graph has no cycles, each class is then chained to a root inside the set. The rule enforced.
-- *ancestor-closed*: every ancestor of a predicted class is predicted. Stricter where a class has several
-  parents: it drags the branches in that were not meant.
+- *path-consistent*: every class that is not a root has at least one parent in the set, and so a chain to a root: the
+  set is a union of root-to-node paths. The rule enforced.
+- *ancestor-closed*: every ancestor is in it. Where a class has several parents, branches come in that were not meant.
 """
 
 from __future__ import annotations
@@ -207,9 +204,7 @@ class Taxonomy:
 
     def paths_to(self, c: int) -> list[tuple[int, ...]]:
         """Return every path from a root to class `c`, root first."""
-        if not self.parents[c]:
-            return [(c,)]
-        return [(*path, c) for parent in self.parents[c] for path in self.paths_to(parent)]
+        return list(self.iterate_paths([c]))
 
     def count_paths(self) -> int:
         """Return the number of root-to-node paths, without listing them: a DAG of 61 classes can have a million."""
@@ -225,10 +220,13 @@ class Taxonomy:
             paths[c] = (*(paths[self.parents[c][0]] if self.parents[c] else ()), c)
         return paths
 
-    def iterate_paths(self) -> Iterator[tuple[int, ...]]:
-        """Yield every root-to-node path of the taxonomy, one-node paths included."""
-        for c in range(len(self)):
-            yield from self.paths_to(c)
+    def iterate_paths(self, ends: Iterable[int] | None = None) -> Iterator[tuple[int, ...]]:
+        """Yield every root-to-node path to the classes `ends`, one-node paths included; to all classes without them."""
+        for c in range(len(self)) if ends is None else ends:
+            if not self.parents[c]:
+                yield (c,)
+            for path in self.iterate_paths(self.parents[c]):
+                yield (*path, c)
 
     def paths_within(self, classes: Collection[int]) -> list[tuple[int, ...]]:
         """Return the root-to-node paths that a label set is the union of, each as long as the set allows.

@@ -46,23 +46,31 @@ def test_round_trip_existence_and_overwriting(kind: type, name: str, data: Any, 
 
 @pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
 def test_save_that_raises_midway_leaves_the_old_file_and_no_other(
-    kind: type, name: str, data: Any, other: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type,
+    name: str,
+    data: Any,
+    other: Any,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / name
+    kind(filepath=str(elsewhere)).save(other)
     path = tmp_path / name
     dataset = kind(filepath=str(path))
     dataset.save(data)
     before = path.read_bytes()
-    half_written = []
+    written = []
 
     def fail(source: Path, target: Path) -> None:
-        half_written.append(Path(source).stat().st_size)
+        written.append(Path(source).read_bytes())
         raise OSError("killed")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
         with pytest.raises((DatasetError, OSError), match="killed"):
             dataset.save(other)
-    assert half_written and half_written[0] > 0
+    assert written == [elsewhere.read_bytes()], "the new file was complete before the old one would have gone"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

@@ -33,6 +33,16 @@ def test_corpus_may_be_csv_or_parquet(tmp_path: Path, ending: str) -> None:
     assert not RawTableDataset(filepath=str(tmp_path / "corpus.txt")).exists()
 
 
+def test_csv_with_a_key_of_two_columns(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("classes,split,note,doc_id\ndogs,test,sure,a/b\n")
+    columns = {"key": ["split", "doc_id"], "value": "classes"}
+    dataset = RawTableDataset(filepath=str(path), columns=columns, optional=True)
+    assert dataset.load().rows[["line", "key", "value"]].values.tolist() == [[2, "test/a/b", "dogs"]]
+    path.unlink()
+    assert not dataset.load().exists
+
+
 def test_text_corpus_goes_before_the_other_formats(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("1\tfrom text\n")
     (tmp_path / "corpus.csv").write_text("doc_id,text\n1,from csv\n")

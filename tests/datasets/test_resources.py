@@ -79,6 +79,16 @@ def test_llm_is_identified_by_client_and_recordings(tmp_path: Path) -> None:
     assert [len(digest) for digest in dataset.identify()["answers"]] == [64]
 
 
+def test_llm_reads_and_names_all_files_of_recordings(tmp_path: Path) -> None:
+    paths = [tmp_path / "classes.jsonl", tmp_path / "documents.jsonl"]
+    dataset = LLMDataset(client="recorded", recordings=[str(path) for path in paths], cache="x")
+    assert dataset.identify()["answers"] == [None, None]
+    paths[1].write_text('{"task": "judge_document", "document": "train/1", "answer": {}}', "utf-8")
+    assert [digest and len(digest) for digest in dataset.identify()["answers"]] == [None, 64]
+    assert dataset.load().list_subjects("judge_document") == {"train/1"}
+    assert dataset.preview()["data"][1] == ["answers", ", ".join(map(str, paths))]
+
+
 def test_recordings_that_changed_are_read_again_and_others_are_not(tmp_path: Path) -> None:
     """What answers is what `identify()` names, also where a notebook or two runs share a process."""
     path = tmp_path / "answers.jsonl"

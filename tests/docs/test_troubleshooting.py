@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fake_llm import KEY, Body, Response, completion, failure, good, make_requests, serve
+from hmltc_kedro.annotation.review import choose_format, write_items
 from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
@@ -20,6 +21,7 @@ from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.models import resolve_model
+from ingest import edit, ingest
 from kedro_project import REPOSITORY, Project
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
@@ -29,7 +31,7 @@ QUOTED = {
 }
 
 CLASSES, EDGES, KEYWORDS = "classes.txt", "class_hierarchy.txt", "class_related_keywords.txt"
-TRAIN, GOLD = "train/train_corpus.txt", "test/doc2labels.txt"
+TRAIN, GOLD, LABELS = "train/train_corpus.txt", "test/doc2labels.txt", "labels.csv"
 CSV_CORPUS, ANSWERS = "data/01_raw/mine/train/train_corpus.csv", "data/03_primary/mine/llm_answers.sqlite"
 
 COMMANDS = {
@@ -59,6 +61,12 @@ RAW_FILES = {
     "Keywords of two classes": (KEYWORDS, b"+sets:box\n"),
     "Gold labels of an unknown class": (GOLD, b"0\t0,777\n"),
     "Gold labels of an unknown document": (GOLD, b"x\t0\n"),
+    "A label of an unknown document": (LABELS, b"split,doc_id,classes\ntest,x,mugs\n"),
+    "A label of an unknown class": (LABELS, b"split,doc_id,classes\ntest,0,teapotts\n"),
+    "A label whose name two classes have": (LABELS, b"split,doc_id,classes\ntest,0,sets\n"),
+    "A label that is no path": (LABELS, b"split,doc_id,classes\ntest,0,garden > kettles\n"),
+    "A document is labelled twice": (LABELS, b"split,doc_id,classes\ntest,0,mugs\ntest,0,tents\n"),
+    "Labels are not CSV": (LABELS, b"split;doc_id;classes\ntest;0;mugs\n"),
 }
 """By heading, what is done to a file of a sound dataset: new content or, after a +, what is added."""
 
@@ -161,6 +169,10 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "A recorded answer is none": write_and(
         "data/01_raw/mine/llm_responses.jsonl", '{"task": "describe_class"}\n', RecordedClient
     ),
+    "A reviewed file is there already": write_and(
+        "review.csv", "", lambda path: write_items([], path, "argilla", Taxonomy.from_edges([("0", "pets")], []))
+    ),
+    "A file of no known format": lambda: choose_format(Path("review.txt"), None),
     "Not TELEClass's folder": lambda: prepare(Path("TELEClass/data"), Path("data/01_raw/amazon531")),
 }
 """By heading, what raises the message; they run in an empty folder."""
@@ -208,11 +220,12 @@ def test_command_prints_what_is_quoted(project: Project, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RAW_FILES)
-def test_raw_file_prints_what_is_quoted(mine: Project, name: str) -> None:
+def test_raw_file_raises_what_is_quoted(mine: Project, name: str) -> None:
     file, content = RAW_FILES[name]
-    path = mine.raw / "mine" / file
-    path.write_bytes(path.read_bytes() + content[1:] if content[:1] == b"+" else content)
-    check_quote(name, mine.kedro("run", "--pipeline=ingest", "--params=dataset=mine").err)
+    edit(mine.raw / "mine" / file, content)
+    with pytest.raises(InputError) as caught:
+        ingest(mine.folder)
+    check_quote(name, f"Error: {caught.value}")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -8,9 +8,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def open_page(
-    address: str, folder: Path, width: int, height: int, picture: Path | None = None, wait: int = 2000, *flags: str
-) -> str:
+def open_page(address: str, folder: Path, width: int, height: int, wait: int = 2000) -> str:
     """Open a page in a window of a size, let its scripts run for `wait` milliseconds, and return its elements.
 
     Args:
@@ -18,15 +16,11 @@ def open_page(
         folder: for the browser's own files.
         width: of the window, in pixels.
         height: likewise.
-        picture: where to put a picture of the window.
         wait: milliseconds on the page's clock, which runs ahead where nothing happens.
-        flags: more of the browser's own.
     """
     assert BROWSER is not None
     own = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars"
     quiet = "--disable-background-networking --disable-component-update --disable-sync"
     command = [BROWSER, *own.split(), *quiet.split(), f"--user-data-dir={folder}"]
-    command += [f"--window-size={width},{height}", f"--virtual-time-budget={wait}", *flags]
-    command += [f"--screenshot={picture}"] if picture else []
-    command += ["--dump-dom", address]
+    command += [f"--window-size={width},{height}", f"--virtual-time-budget={wait}", "--dump-dom", address]
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False).stdout

@@ -113,56 +113,68 @@ class FakeServer:
                 self._at_once -= 1
 
 
+class Sender(BaseHTTPRequestHandler):
+    """Sends a `Response`, with its faults."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def send(self, response: Response) -> None:
+        if response.drop:
+            self.close_connection = True
+            return
+        data = response.raw
+        if data is None:
+            data = json.dumps(response.body).encode()
+        self.send_response(response.status)
+        headers = {"Content-Type": "application/json", **response.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data if response.cut is None else data[: response.cut])
+        self.close_connection = self.close_connection or response.cut is not None
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
 @contextmanager
 def serve(reply: Callable[[Body, int], Response]) -> Iterator[tuple[FakeServer, str]]:
     """Run a server; yield it and its base URL."""
     fake = FakeServer(reply)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
+    class Handler(Sender):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             key = self.headers.get("Authorization", "").removeprefix("Bearer ")
             if not self.path.endswith("/chat/completions"):
-                self._send(failure(404))
+                self.send(failure(404))
                 return
-            self._send(fake.handle(body, key, {name.lower(): value for name, value in self.headers.items()}))
+            self.send(fake.handle(body, key, {name.lower(): value for name, value in self.headers.items()}))
 
-        def _send(self, response: Response) -> None:
-            if response.drop:
-                self.close_connection = True
-                return
-            data = response.raw
-            if data is None:
-                data = json.dumps(response.body).encode()
-            self.send_response(response.status)
-            headers = {"Content-Type": "application/json", **response.headers}
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data if response.cut is None else data[: response.cut])
-            self.close_connection = self.close_connection or response.cut is not None
+    with listen(Handler) as url:
+        yield fake, url
 
-        def log_message(self, *args: Any) -> None:
-            pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 256
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
 
-        def handle_error(self, *args: Any) -> None:
-            pass  # clients that went away are a part of the tests
+    def handle_error(self, *args: Any) -> None:
+        pass  # clients that went away are a part of the tests
 
-    server = Server(("127.0.0.1", 0), Handler)
+
+@contextmanager
+def listen(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server with that handler; yield its base URL."""
+    server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield fake, f"http://127.0.0.1:{server.server_address[1]}/v1"
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     finally:
         server.shutdown()
         server.server_close()

@@ -130,7 +130,6 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
             ],
             columns=["phase", "epoch", "loss", "validation_loss", "seconds"],
         ),
-        test_documents=test,
         predictions=predictions,
         document_diagnostics=trust,
         class_diagnostics=diagnostics.diagnose_classes(predictions, given, trust, taxonomy),

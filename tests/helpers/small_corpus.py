@@ -13,3 +13,12 @@ CORPUS = [
     "dogs dogs dogs",
     "rake",
 ]
+
+ODD_TEXTS = [
+    "Whistling kettle 2 l. Boils in no time",
+    "a rope toy for dogs",
+    "",
+    "Ünïcödé ☕ " * 3,
+    "long text " * 200,
+]
+"""Texts as they come: short, long, empty, and of other letters."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from fake_llm import make_requests
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm import ChatRequest
 from hmltc_kedro.llm import cache as module
 from hmltc_kedro.llm.cache import (
     AnswerCache,
@@ -26,6 +27,7 @@ from hmltc_kedro.llm.cache import (
     request_key,
 )
 from hmltc_kedro.llm.openai_client import OpenAIClient
+from hmltc_kedro.llm.schemas import ClassDescription, ClassKeywords, ClassReviews
 from hmltc_kedro.llm.settings import OpenAISettings
 
 SETTINGS = OpenAISettings()
@@ -44,6 +46,32 @@ def test_key_is_stable() -> None:
     """Whoever changes this number throws away every answer paid for so far."""
     request = replace(REQUEST, schema=Other)
     assert request_key(request, SETTINGS) == ("de55e24921b3ee5326696136a857b1d8f2ab797936a12fd68fd6c78ebe9ad8f1")
+
+
+@pytest.mark.parametrize(
+    ("task", "schema", "key"),
+    [
+        ("describe_class", ClassDescription, "66188c22d7b989a48d61044ff6e2010311b5eb13a1fe866dbc76f3387c45b46a"),
+        ("write_keywords", ClassKeywords, "abc4541581c396d9e009f3892b3115f9c0066f66d83b2a5526d40c0cf9646645"),
+        ("write_reviews", ClassReviews, "4d065b96912d4e8dd08ef3e55b6b7e2eede8ff762eb5c7535a189b2e11b71d60"),
+    ],
+)
+def test_answers_from_before_there_were_judgements_are_found(task: str, schema: type[BaseModel], key: str) -> None:
+    """The keys were computed when a question was still about a class and nothing else."""
+    assert request_key(ChatRequest(task, "7", "a fixed question", schema), SETTINGS) == key
+
+
+def test_file_from_before_subjects_is_read_and_written(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    old = module.TABLES.replace("subject", "class_id")
+    connection = sqlite3.connect(path)
+    connection.executescript(old)
+    connection.close()
+    cache = AnswerCache(path)
+    cache.store(row("a"))
+    assert cache.find(["a"]) == {"a": row("a")}
+    cache.close()
+    assert read_answers(path).loc[0, "subject"] == "7"
 
 
 @pytest.mark.parametrize(

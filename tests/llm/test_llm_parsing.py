@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmltc_kedro.llm.parsing import UnfitAnswer, parse_answer
-from hmltc_kedro.llm.schemas import PLACEHOLDER, ClassDescription, ClassKeywords, ClassReviews
+from hmltc_kedro.llm.schemas import (
+    PLACEHOLDER,
+    ClassDescription,
+    ClassKeywords,
+    ClassReviews,
+    DocumentJudgement,
+    RootJudgement,
+)
 from hmltc_kedro.llm.text import clean_text
 
 GOOD = '{"description": "a sentence"}'
@@ -114,13 +121,13 @@ def test_wrapping_never_changes_the_value(sentence: str, before: str, after: str
     assert parse_answer(wrapped, ClassDescription).description == clean_text(sentence)
 
 
-@pytest.mark.parametrize("schema", [ClassDescription, ClassKeywords, ClassReviews])
+@pytest.mark.parametrize("schema", [ClassDescription, ClassKeywords, ClassReviews, DocumentJudgement, RootJudgement])
 def test_schemas_are_strict(schema) -> None:
     """OpenAI refuses a strict schema with other keywords, optional or additional fields."""
     found = schema.model_json_schema()
     assert found["additionalProperties"] is False
     assert found["required"] == list(found["properties"])
-    allowed = {"type", "title", "description", "items"}
+    allowed = {"type", "title", "description", "items", "enum"}
     for field in found["properties"].values():
         assert set(field) <= allowed and set(field.get("items", {})) <= allowed
 

@@ -237,8 +237,8 @@ def test_a_fault_of_our_own_ends_the_run_after_what_is_under_way(make_client, mo
         response.delay = 0.0 if prompt_of(body) == "question 5" else 0.3
         return response
 
-    check = caller._check_reply
-    monkeypatch.setattr(caller, "_check_reply", fail)
+    check = caller.check_reply
+    monkeypatch.setattr(caller, "check_reply", fail)
     with serve(reply) as (server, url):
         client = make_client(url, concurrency=8)
         with pytest.raises(RuntimeError, match="nobody foresaw this"):

@@ -1,6 +1,7 @@
 """The model directory: what is saved is what is loaded, and no file in it can run code."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from hmltc_kedro.decoding.decode import decode
+from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling import classifier as module
+from hmltc_kedro.modeling.abstention import find_fitting
+from hmltc_kedro.modeling.files import write_settings
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.windows import encode_texts
+from kedro_project import read_content
 
 TEXTS = ["a puppy on a leash", "a steel spade for the garden", "a cat asleep on its pet bed", "x", "cats and cat toys"]
 LONG = "the weather was fine that day, we stayed at home. " * 10 + "A rake and a spade, good tools for the garden. " * 4
@@ -38,6 +42,12 @@ def copied(saved: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "classifier"))
 
 
+def seal(directory: Path) -> None:
+    """Give a directory the digests of its files as they are: what is wrong with a file has to show by itself."""
+    settings = json.loads((directory / "settings.json").read_text("utf-8"))
+    write_settings(directory, {name: value for name, value in settings.items() if name != "parts"})
+
+
 @pytest.fixture(scope="session")
 def reader(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
     """Return a classifier with a lexical view that reads long texts in windows."""
@@ -46,7 +56,9 @@ def reader(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
     taxonomy = classifier.taxonomy
     head = CosineHead(classifier.head.class_vectors, temperature=0.05, prior=0.01, lexical_weight=2.0)
     view = LexicalView.fit([*TEXTS, LONG], write_lexical_texts(taxonomy, taxonomy.labels))
-    return HierarchicalClassifier(classifier.encoder, head, taxonomy, classifier.decoding, lexical=view, max_windows=3)
+    return HierarchicalClassifier(
+        classifier.encoder, head, taxonomy, decoding=classifier.decoding, lexical=view, max_windows=3
+    )
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +162,7 @@ def calibrated(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
         classifier.encoder,
         classifier.head,
         classifier.taxonomy,
-        classifier.decoding,
+        decoding=classifier.decoding,
         frozen="the encoder",
         nulls=classifier.predict_probabilities(TEXTS),
     )
@@ -171,7 +183,8 @@ def test_null_documents_are_decoded_as_the_documents_are(calibrated: Hierarchica
     for power in (0.0, 1.0, 3.0):  # products, geometric means, the paper's code: scores of three kinds
         settings = calibrated.decoding.model_copy(update={"length_power": power})
         decoded = decode(probabilities, calibrated.taxonomy, settings)
-        assert calibrated.find_fitting(decoded, settings).sum() == 3
+        assert find_fitting(decoded, calibrated.nulls, calibrated.taxonomy, settings).sum() == 3
+        assert sum(prediction.fits for prediction in calibrated.with_parts(decoding=settings).predict(TEXTS)) == 3
 
 
 def test_null_documents_and_the_frozen_encoder_come_back(calibrated: HierarchicalClassifier, tmp_path: Path) -> None:
@@ -191,7 +204,8 @@ def test_classifier_without_null_documents_is_an_input_error(copied: Path) -> No
 
 def test_null_documents_of_other_classes_are_an_input_error(copied: Path) -> None:
     save_file({"probabilities": np.zeros((2, 3), dtype=np.float16)}, copied / "nulls.safetensors")
-    with pytest.raises(InputError, match=r"nulls of shape \(2, 3\) for 7 classes"):
+    seal(copied)
+    with pytest.raises(InputError, match=r"vectors, nulls and words of \[7, 3\] classes for 7 classes"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 
@@ -210,6 +224,78 @@ def test_round_trip_gives_identical_probabilities_and_label_sets(
     assert not loaded.head.training and not loaded.encoder.training
     for name in ("class_ids", "names", "parents", "keywords"):
         assert getattr(loaded.taxonomy, name) == getattr(classifier.taxonomy, name)
+
+
+def test_encoder_is_opened_when_it_is_needed_and_once(
+    classifier: HierarchicalClassifier, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def open_model(directory: Path, *settings: Any) -> Any:
+        opened.append(directory)
+        return module_open(directory, *settings)
+
+    module_open = module.open_model
+    monkeypatch.setattr(module, "open_model", open_model)
+    loaded = HierarchicalClassifier.load(saved, device="cpu")
+    assert loaded.directory == saved and classifier.directory is None
+    assert (loaded.max_length, repr(loaded)) == (64, repr(classifier))
+    narrow = loaded.with_parts(decoding=DecodingSettings(max_paths=1))
+    vectors = KnownVectors(classifier.encoder, "the encoder")
+    loaded.frozen = "the encoder"
+    np.testing.assert_allclose(
+        loaded.predict_probabilities(TEXTS, cache=vectors), classifier.predict_probabilities(TEXTS), atol=2e-3
+    )
+    assert not opened, "vectors that are known need no encoder"
+    for _ in range(2):
+        narrow.predict(TEXTS)
+    assert opened == [saved / "encoder"]
+
+
+def test_saving_a_loaded_classifier_copies_the_files_of_its_encoder(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*settings: Any) -> Any:
+        raise AssertionError("the encoder is opened")
+
+    monkeypatch.setattr(module, "open_model", fail)
+    decoding = DecodingSettings(child_threshold=0.75, max_paths=1)
+    HierarchicalClassifier.load(saved, device="cpu").with_parts(decoding=decoding).save(tmp_path / "again")
+    files = {path.relative_to(saved) for path in saved.rglob("*") if path.is_file()}
+    again = {path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file()}
+    assert again == files
+    for file in files - {Path("settings.json")}:
+        assert read_content(tmp_path / "again" / file) == read_content(saved / file), file
+    before, after = (
+        json.loads((folder / "settings.json").read_text("utf-8")) for folder in (saved, tmp_path / "again")
+    )
+    assert after == {**before, "decoding": decoding.model_dump()}
+
+
+def test_loaded_classifier_can_be_saved_where_it_lies(copied: Path, classifier: HierarchicalClassifier) -> None:
+    loaded = HierarchicalClassifier.load(copied, device="cpu")
+    loaded.with_parts(decoding=DecodingSettings(max_paths=1, child_threshold=0.5)).save(copied)
+    again = HierarchicalClassifier.load(copied, device="cpu")
+    assert again.decoding == DecodingSettings(max_paths=1, child_threshold=0.5)
+    np.testing.assert_array_equal(again.predict_probabilities(TEXTS), classifier.predict_probabilities(TEXTS))
+    assert list(copied.parent.iterdir()) == [copied]
+
+
+def test_other_decoding_is_another_classifier_of_the_same_parts(classifier: HierarchicalClassifier) -> None:
+    before = classifier.decoding
+    other = classifier.with_parts(decoding=DecodingSettings(max_paths=1))
+    assert classifier.decoding is before and other.decoding == DecodingSettings(max_paths=1)
+    assert (other.head, other.encoder, other.taxonomy) == (classifier.head, classifier.encoder, classifier.taxonomy)
+    assert all(len(prediction.paths) == 1 for prediction in other.predict(TEXTS))
+    assert max(len(prediction.paths) for prediction in classifier.predict(TEXTS)) == 2
+
+
+def test_frame_has_the_predictions_row_by_row(calibrated: HierarchicalClassifier) -> None:
+    frame = calibrated.predict_frame(TEXTS)
+    assert list(frame.columns) == ["class_ids", "names", "paths", "scores", "fits", "decision"]
+    rows = [module.Prediction(*row) for row in frame.itertuples(index=False, name=None)]
+    assert rows == calibrated.predict(TEXTS)
+    assert calibrated.predict_frame([]).empty
 
 
 def test_directory_holds_no_file_that_could_run_code(saved: Path) -> None:
@@ -266,7 +352,7 @@ def test_what_a_text_says_late_counts_only_with_windows(
 ) -> None:
     tools = reader.taxonomy.index["to"]
     bare = HierarchicalClassifier(
-        classifier.encoder, classifier.head, classifier.taxonomy, classifier.decoding, max_windows=3
+        classifier.encoder, classifier.head, classifier.taxonomy, decoding=classifier.decoding, max_windows=3
     )
     cut, whole = (model.predict_probabilities([LONG])[0, tools] for model in (classifier, bare))
     assert whole > 2 * cut
@@ -292,13 +378,15 @@ def test_damaged_words_are_an_input_error(copied_reader: Path, file: str, conten
     (copied_reader / file).unlink()
     if content is not None:
         (copied_reader / file).write_bytes(content)
+    seal(copied_reader)
     with pytest.raises(InputError, match="not a readable classifier"):
         HierarchicalClassifier.load(copied_reader, device="cpu")
 
 
 def test_words_of_another_taxonomy_are_an_input_error(copied_reader: Path) -> None:
     LexicalView.fit(TEXTS, ["dogs", "cats"]).save(copied_reader)
-    with pytest.raises(InputError, match="words of 2 classes for 7 classes"):
+    seal(copied_reader)
+    with pytest.raises(InputError, match=r"vectors, nulls and words of \[7, 7, 2\] classes for 7 classes"):
         HierarchicalClassifier.load(copied_reader, device="cpu")
 
 
@@ -316,11 +404,11 @@ def test_saving_again_replaces_the_directory_as_a_whole(classifier: Hierarchical
 def test_failed_save_leaves_the_old_model_and_nothing_else(
     classifier: HierarchicalClassifier, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: HierarchicalClassifier) -> str:
+    def fail(*_: object) -> str:
         raise OSError("disk full")
 
     before = {file: file.read_bytes() for file in copied.rglob("*") if file.is_file()}
-    monkeypatch.setattr(HierarchicalClassifier, "_write_card", fail)
+    monkeypatch.setattr(module, "write_card", fail)
     with pytest.raises(OSError, match="disk full"):
         classifier.save(copied)
     assert {file: file.read_bytes() for file in copied.rglob("*") if file.is_file()} == before
@@ -343,28 +431,70 @@ def test_missing_part_is_an_input_error(copied: Path, file: str) -> None:
         HierarchicalClassifier.load(copied, device="cpu")
 
 
-@pytest.mark.parametrize(
-    "file", ["settings.json", "taxonomy.json", "head.safetensors", "encoder/modules.json", "encoder/model.safetensors"]
-)
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff\x00 half"])
-def test_damaged_part_is_an_input_error(copied: Path, file: str, content: bytes) -> None:
-    (copied / file).write_bytes(content)
+DAMAGED = [b"", b"[]", b"{}", b"\xff\x00 half"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_settings_are_an_input_error(copied: Path, content: bytes) -> None:
+    (copied / "settings.json").write_bytes(content)
     with pytest.raises(InputError, match="not a readable classifier"):
         HierarchicalClassifier.load(copied, device="cpu")
+
+
+PARTS = ["taxonomy.json", "head.safetensors", "nulls.safetensors", "encoder/modules.json", "encoder/model.safetensors"]
+
+
+@pytest.mark.parametrize("file", PARTS)
+def test_file_that_is_not_the_one_that_was_saved_is_an_input_error(copied: Path, file: str) -> None:
+    content = (copied / file).read_bytes()
+    (copied / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    expected = f"{copied}: not a readable classifier ({file} is not the file that was saved); train it again"
+    with pytest.raises(InputError, match=f"^{re.escape(expected)}$"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+def test_file_that_was_added_to_the_encoder_is_an_input_error(copied: Path) -> None:
+    (copied / "encoder" / "adapter.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match=r"encoder/adapter\.safetensors was not there when the model was saved"):
+        HierarchicalClassifier.load(copied, device="cpu")
+    (copied / "encoder" / "adapter.safetensors").unlink()
+    (copied / "notes.txt").write_text("a person's", "utf-8")
+    assert HierarchicalClassifier.load(copied, device="cpu").directory == copied
+
+
+@pytest.mark.parametrize("file", PARTS[:3])
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_part_is_an_input_error(copied: Path, file: str, content: bytes) -> None:
+    (copied / file).write_bytes(content)
+    seal(copied)
+    with pytest.raises(InputError, match="not a readable classifier"):
+        HierarchicalClassifier.load(copied, device="cpu")
+
+
+@pytest.mark.parametrize("file", PARTS[3:])
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_encoder_is_an_input_error_once_it_is_needed(copied: Path, file: str, content: bytes) -> None:
+    (copied / file).write_bytes(content)
+    seal(copied)
+    classifier = HierarchicalClassifier.load(copied, device="cpu")
+    words = rf"^{re.escape(str(copied))}: not a readable classifier (?s:.*); train it again$"
+    with pytest.raises(InputError, match=words):
+        classifier.predict(TEXTS[:1])
 
 
 def test_head_of_another_taxonomy_is_an_input_error(copied: Path) -> None:
     taxonomy = json.loads((copied / "taxonomy.json").read_text("utf-8"))
     (copied / "taxonomy.json").write_text(json.dumps(taxonomy[:2]), "utf-8")
-    with pytest.raises(InputError, match="7 class vectors for 2 classes"):
+    seal(copied)
+    with pytest.raises(InputError, match=r"vectors, nulls and words of \[7, 7\] classes for 2 classes"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [2, 4])
 def test_other_format_is_an_input_error_that_says_so(copied: Path, number: int) -> None:
     settings = json.loads((copied / "settings.json").read_text("utf-8"))
     (copied / "settings.json").write_text(json.dumps({**settings, "format": number}), "utf-8")
-    with pytest.raises(InputError, match=rf"\(format {number}, this version reads 2\); train it again"):
+    with pytest.raises(InputError, match=rf"\(format {number}, this version reads 3\); train it again"):
         HierarchicalClassifier.load(copied, device="cpu")
 
 

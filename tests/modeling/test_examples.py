@@ -19,7 +19,6 @@ def make_dataset(
 ) -> WeightedMultiLabelDataset:
     n = len(label_sets)
     return WeightedMultiLabelDataset(
-        [f"text {i}" for i in range(n)],
         taxonomy.to_matrix(label_sets),
         np.linspace(1, 2, n, dtype=np.float32),
         taxonomy,

@@ -59,7 +59,7 @@ def test_mean_of_many_small_probabilities_does_not_saturate() -> None:
 
 
 def test_batches_hold_sharpened_targets_of_their_rows_and_everything_counts() -> None:
-    dataset = SelfLabelledDataset(["a", "b", "c", "d"])
+    dataset = SelfLabelledDataset(4)
     dataset.update(P)
     batch = dataset.batch(np.array([3, 0]), torch.device("cpu"))
     expected = sharpen_targets(P, mean_probabilities(P))[[3, 0]]
@@ -70,7 +70,7 @@ def test_batches_hold_sharpened_targets_of_their_rows_and_everything_counts() ->
 
 
 def test_update_tells_the_share_of_documents_with_another_best_class() -> None:
-    dataset = SelfLabelledDataset(["a", "b", "c", "d"])
+    dataset = SelfLabelledDataset(4)
     assert dataset.update(P) == 1  # there was none before
     assert dataset.update(P) == 0
     changed = P.copy()

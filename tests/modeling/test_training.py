@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
@@ -28,8 +28,9 @@ from hmltc_kedro.modeling.settings import (
 from hmltc_kedro.modeling.training import train_classifier
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.features import Windows, read_features
 from hmltc_kedro.text.lexical_view import LexicalView
-from hmltc_kedro.text.windows import encode_texts
+from hmltc_kedro.text.windows import cut_windows, encode_texts
 
 State = dict[str, torch.Tensor]
 CORPUS = [
@@ -75,23 +76,28 @@ def train(
 ) -> Callable[..., Outcome]:
     """Return a function from settings and a seed to (head, state of the encoder, history)."""
     texts = [text for text, _ in shop_texts]
-    examples = WeightedMultiLabelDataset(
-        texts, diamond.to_matrix([ids for _, ids in shop_texts]), np.ones(len(texts), np.float32), diamond
-    )
+    labels = diamond.to_matrix([ids for _, ids in shop_texts])
+    examples = WeightedMultiLabelDataset(labels, np.ones(len(texts), np.float32), diamond)
 
-    def run(settings: TrainingSettings, seed: int = 0, **lexical: LexicalView | float | int) -> Outcome:
+    def run(
+        settings: TrainingSettings, seed: int = 0, lexical: LexicalView | None = None, lexical_weight: float = 1.0
+    ) -> Outcome:
         model = encoder.load_model()
+        features, corpus = (
+            read_features(part, encoder, lexical, with_windows=settings.fine_tuning.epochs > 0)
+            for part in (texts, CORPUS)
+        )
         head, history = train_classifier(
             model,
-            encoder.encode(texts),
-            diamond_vectors,
+            features,
             examples,
+            diamond_vectors,
             diamond,
             settings,
             seed,
-            corpus=CORPUS,
-            corpus_vectors=None if settings.fine_tuning.epochs else encoder.encode(CORPUS),
-            **lexical,
+            lexical=lexical,
+            lexical_weight=lexical_weight,
+            corpus=corpus,
         )
         return head, {k: v.clone() for k, v in model.state_dict().items()}, history
 
@@ -179,7 +185,7 @@ def test_best_epoch_is_kept_and_not_the_last(train: Callable[..., Outcome], monk
         seen.append({k: v.clone() for k, v in phase.modules[0].state_dict().items()})
         return next(planned)
 
-    monkeypatch.setattr(loop.Run, "_validate", validate)
+    monkeypatch.setattr(loop.Run, "validate", validate)
     head, _, history = train(make_settings(head_epochs=3, tuning_epochs=0))
     assert losses(history, "head") == [4, 3, 1, 2]
     assert states_equal(head.state_dict(), seen[2])
@@ -214,7 +220,7 @@ def test_graph_layers_are_trained_in_both_phases_and_the_model_is_read_again(
     assert after < before
     model = encoder.load_model()
     model.load_state_dict(state)
-    classifier = HierarchicalClassifier(model, head, diamond, DecodingSettings())
+    classifier = HierarchicalClassifier(model, head, diamond)
     classifier.save(tmp_path / "classifier")
     again = HierarchicalClassifier.load(tmp_path / "classifier", device="cpu")
     texts = ["a leash for the puppy", "rake and spade"]
@@ -265,11 +271,11 @@ def test_all_phases_train_with_words_and_the_model_is_read_again(
     train: Callable[..., Outcome], encoder: TextEncoder, diamond: Taxonomy, lexical: LexicalView, tmp_path: Path
 ) -> None:
     settings = make_settings(head_epochs=2, tuning_epochs=1, tuning_rate=2e-5, rounds=1, gcn_layers=1)
-    head, state, history = train(settings, lexical=lexical, max_windows=2)
+    head, state, history = train(settings, lexical=lexical)
     assert [row["phase"] for row in history] == ["head"] * 3 + ["fine_tuning"] * 2 + ["self_training"] * 2
     model = encoder.load_model()
     model.load_state_dict(state)
-    classifier = HierarchicalClassifier(model, head, diamond, DecodingSettings(), None, lexical, 2)
+    classifier = HierarchicalClassifier(model, head, diamond, lexical=lexical, max_windows=2)
     classifier.save(tmp_path / "classifier")
     again = HierarchicalClassifier.load(tmp_path / "classifier", device="cpu")
     np.testing.assert_array_equal(again.predict_probabilities(CORPUS), classifier.predict_probabilities(CORPUS))
@@ -348,45 +354,50 @@ def test_self_training_after_fine_tuning_trains_the_upper_layers_and_repeats_by_
 
 
 @pytest.mark.parametrize(
-    ("tuning_epochs", "corpus", "vectors", "problem"),
+    ("tuning_epochs", "windows", "corpus", "problem"),
     [
-        (0, [], np.zeros((0, 384), np.float32), "texts of a corpus"),
-        (0, ["a"], None, "one frozen vector"),
-        (0, ["a"], np.zeros((2, 384), np.float32), "one frozen vector"),
-        (1, ["a"], np.zeros((1, 384), np.float32), "takes none"),
+        (0, False, None, "^self-training needs the texts of a corpus$"),
+        (0, False, [], "^self-training needs the texts of a corpus$"),
+        (1, False, ["a"], "^fine-tuning needs the texts in windows"),
+        (1, True, ["a"], "^fine-tuning needs the texts in windows"),
     ],
+    ids=["no corpus", "empty corpus", "examples without windows", "corpus without windows"],
 )
-def test_corpus_that_does_not_fit_is_refused_before_anything_is_trained(
+def test_features_that_do_not_fit_are_refused_before_anything_is_trained(
     encoder: TextEncoder,
     diamond_vectors: np.ndarray,
     diamond: Taxonomy,
     tuning_epochs: int,
-    corpus: list[str],
-    vectors: np.ndarray | None,
+    windows: bool,
+    corpus: list[str] | None,
     problem: str,
 ) -> None:
-    examples = WeightedMultiLabelDataset(["a"], diamond.to_matrix([["an"]]), np.ones(1, np.float32), diamond)
+    examples = WeightedMultiLabelDataset(diamond.to_matrix([["an"]]), np.ones(1, np.float32), diamond)
     settings = make_settings(tuning_epochs=tuning_epochs, rounds=1)
     with pytest.raises(ValueError, match=problem):
         train_classifier(
             encoder.model,
-            diamond_vectors[:1],
-            diamond_vectors,
+            read_features(["a"], encoder, None, with_windows=windows),
             examples,
+            diamond_vectors,
             diamond,
             settings,
             0,
-            corpus=corpus,
-            corpus_vectors=vectors,
+            corpus=None if corpus is None else read_features(corpus, encoder, None, with_windows=False),
         )
 
 
 # ---------------------------------------------------------------------- parts
 
 
+def encode_windows(model: SentenceTransformer, texts: list[str], max_windows: int) -> EncodedFeatures:
+    windows, owners = cut_windows(model, texts, max_windows)
+    return EncodedFeatures(model, Windows(windows, np.searchsorted(owners, np.arange(len(texts) + 1))), torch.float32)
+
+
 def test_encoded_features_are_the_encoders_vectors(encoder: TextEncoder) -> None:
     texts = ["a cat", "a much longer text about a dog and its leash", "a rake"]
-    features = EncodedFeatures(encoder.load_model().eval(), texts, torch.float32)
+    features = encode_windows(encoder.load_model().eval(), texts, 1)
     with torch.no_grad():
         vectors = features(np.array([2, 1]))
     np.testing.assert_allclose(vectors.numpy(), encoder.encode([texts[2], texts[1]]), atol=1e-5)
@@ -395,7 +406,7 @@ def test_encoded_features_are_the_encoders_vectors(encoder: TextEncoder) -> None
 def test_encoded_features_of_long_texts_are_the_encoders_vectors(encoder: TextEncoder) -> None:
     texts = ["a cat", "a leash for the dog. " * 40, "a rake", "tools for the garden. " * 20, "dogs " * 300]
     model = encoder.load_model().eval()
-    features = EncodedFeatures(model, texts, torch.float32, max_windows=3)
+    features = encode_windows(model, texts, 3)
     rows = np.array([3, 0, 1, 4])
     with torch.no_grad():
         vectors = features(rows)
@@ -407,7 +418,7 @@ def test_encoded_features_of_long_texts_are_the_encoders_vectors(encoder: TextEn
 def test_gradients_reach_the_encoder_through_windows(encoder: TextEncoder) -> None:
     model = encoder.load_model().eval()
     freeze_lower_layers(model, 1 / 6)
-    features = EncodedFeatures(model, ["a leash for the dog. " * 40, "a cat"], torch.float32, max_windows=2)
+    features = encode_windows(model, ["a leash for the dog. " * 40, "a cat"], 2)
     features(np.array([0]))[0, 0].backward()
     moved = [p for p in model.parameters() if p.requires_grad]
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in moved)

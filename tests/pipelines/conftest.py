@@ -14,7 +14,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.corpus.raw_files import RawTable, make_rows
 from hmltc_kedro.llm import TemplateClient
-from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.pipeline_registry import create_stage, register_pipelines
 from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
@@ -63,13 +63,14 @@ def raw_tables(diamond: Taxonomy) -> dict[str, RawTable]:
         "raw_keywords": make_raw("keywords.txt", [("do", "puppy,leash"), ("be", "cushion"), ("to", "rake,spade")]),
         "raw_train_corpus": make_raw("train.txt", [(str(i), t) for i, t in enumerate(TEXTS["train"])]),
         "raw_test_corpus": make_raw("test.txt", [(str(i), t) for i, t in enumerate(TEXTS["test"])]),
+        "raw_labels": make_raw("labels.csv", []),
         "gold_labels": make_raw("gold.txt", [("0", "an,do,be"), ("1", "ga,to"), ("2", "an,ca,ct")]),
     }
 
 
 @pytest.fixture(scope="session")
 def parameters() -> dict[str, Any]:
-    """Return the parameters of the environment `test`: each stage its pydantic model, as Kedro hands it to nodes."""
+    """Return the parameters of the environment `test`, where a node takes a model as that, as Kedro hands them over."""
     loader = ProjectConfigLoader(str(REPOSITORY / "conf"), env="test", **CONFIG_LOADER_ARGS)
     return ParameterValidator(register_pipelines()).validate_raw_params(loader["parameters"])
 
@@ -105,11 +106,10 @@ def run_until(run: Run, raw_tables: dict[str, RawTable]) -> Run:
 
     def run_before(stage: str, **entries: Any) -> dict[str, Any]:
         made = {**raw_tables, "encoder": WordEncoder(), "llm": TemplateClient(), **entries}
-        for name, module in STAGES.items():
+        for name in STAGES:
             if name == stage:
                 break
-            pipeline = module.create_pipeline()
-            for node in pipeline.nodes:
+            for node in create_stage(name).nodes:
                 single = Pipeline([node])
                 made |= run(single, **{k: v for k, v in made.items() if k in single.inputs()})
         return made

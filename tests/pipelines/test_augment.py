@@ -23,8 +23,9 @@ def write(made, diamond, llm, params):
     """Run the node with cat toys as the one starved class."""
     starved = made["starved_classes"].iloc[:0].copy()
     starved.loc[0, "class_id"] = "ct"
-    inputs = [starved, made["silver_labels"], diamond, made["class_descriptions"], made["documents"], llm, params, 42]
-    return nodes.write_synthetic_documents(*inputs)
+    inputs = [starved, made["silver_labels"], diamond, made["class_descriptions"], made["documents"], llm]
+    settings = {name: value for name, value in params.items() if not name.startswith("synthetic_")}
+    return nodes.write_synthetic_documents(*inputs, **settings, seed=42)
 
 
 def test_pipeline_gives_the_kept_silver_documents_as_examples(run, run_until) -> None:
@@ -38,24 +39,25 @@ def test_pipeline_gives_the_kept_silver_documents_as_examples(run, run_until) ->
 
 def test_reviews_of_a_starved_class_carry_its_whole_path(run_until, diamond, llm, parameters) -> None:
     made = run_until("augment")
-    params = parameters["augment"].model_copy(update={"reviews_per_class": 2, "style": "never"})
+    params = {**parameters["augment"], "reviews_per_class": 2, "style": "never"}
     reviews = write(made, diamond, llm, params)
     assert list(reviews["text"]) == [REVIEW, OTHER]
     assert [list(ids) for ids in reviews["class_ids"]] == [["an", "ca", "ct"]] * 2
-    examples = nodes.build_training_examples(made["documents"], made["silver_labels"], reviews, params)
+    given = (made["documents"], made["silver_labels"], reviews)
+    examples = nodes.build_training_examples(*given, 0.5, synthetic_ancestors=True)
     assert len(examples) == made["silver_labels"]["kept"].sum() + 2
     assert list(examples["class_ids"].iloc[-1]) == ["an", "ca", "ct"]
-    alone = params.model_copy(update={"synthetic_ancestors": False})
-    examples = nodes.build_training_examples(made["documents"], made["silver_labels"], reviews, alone)
+    assert examples["weight"].iloc[-2:].tolist() == [0.5, 0.5]
+    examples = nodes.build_training_examples(*given, 0.5, synthetic_ancestors=False)
     assert list(examples["class_ids"].iloc[-1]) == ["ct"]
 
 
 def test_style_always_lowers_and_spaces(run_until, diamond, llm, parameters) -> None:
-    params = parameters["augment"].model_copy(update={"reviews_per_class": 1, "style": "always"})
+    params = {**parameters["augment"], "reviews_per_class": 1, "style": "always"}
     text = write(run_until("augment"), diamond, llm, params)["text"].iloc[0]
     assert text.startswith("great cat toy , my cats love it .")
 
 
 def test_no_reviews_are_asked_for_when_it_is_turned_off(run_until, diamond, llm, parameters) -> None:
-    params = parameters["augment"].model_copy(update={"reviews_per_class": 0})
+    params = {**parameters["augment"], "reviews_per_class": 0}
     assert len(write(run_until("augment"), diamond, llm, params)) == 0

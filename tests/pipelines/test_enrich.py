@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.llm import RecordedClient, TemplateClient
 from hmltc_kedro.pipelines.enrich import create_pipeline, nodes
 from hmltc_kedro.taxonomy import Taxonomy
@@ -36,13 +37,21 @@ def test_recorded_descriptions_are_used_where_there_are_some(diamond, parameters
     assert "1 from the language model (recorded), 6 from the template" in caplog.text
 
 
-def test_fingerprint_changes_with_a_description_and_with_a_path(run_until, diamond, parameters) -> None:
+def find_moved(before: TensorTable, after: TensorTable) -> dict[str, list[int]]:
+    """Return the rows of each view that are another vector."""
+    return {view: np.flatnonzero((before[view] != array).any(axis=1)).tolist() for view, array in after.arrays.items()}
+
+
+def test_vectors_change_with_a_description_and_with_a_path(run_until, diamond, parameters) -> None:
     encoder = run_until("ingest")["encoder"]
     frame = nodes.describe_classes(diamond, TemplateClient(), parameters["enrich"])
-    first = nodes.embed_classes(diamond, frame, encoder).fingerprint
-    assert nodes.embed_classes(diamond, frame, encoder).fingerprint == first
+    first = nodes.embed_classes(diamond, frame, encoder)
+    assert find_moved(first, nodes.embed_classes(diamond, frame, encoder)) == {"text": [], "path": []}
     moved = diamond.to_frame()
     moved.at[5, "parents"] = ["do"]  # cat toys below dogs: another path view of the same texts
-    assert nodes.embed_classes(Taxonomy.from_frame(moved), frame, encoder).fingerprint != first
+    assert find_moved(first, nodes.embed_classes(Taxonomy.from_frame(moved), frame, encoder)) == {
+        "text": [],
+        "path": [5],
+    }
     frame.loc[0, "description"] = "Something else."
-    assert nodes.embed_classes(diamond, frame, encoder).fingerprint != first
+    assert find_moved(first, nodes.embed_classes(diamond, frame, encoder)) == {"text": [0], "path": []}

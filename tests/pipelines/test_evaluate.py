@@ -20,7 +20,9 @@ def entries(diamond, raw_tables):
     sets = [["an", "do", "be"], ["an", "ca"], ["an", "ca", "ct"]]
     return {
         "gold_labels": raw_tables["gold_labels"],
-        "predictions": pd.DataFrame({"doc_id": IDS, "class_ids": sets, "paths": [[s] for s in sets]}),
+        "predictions": pd.DataFrame(
+            {"doc_id": IDS, "class_ids": sets, "paths": [[s] for s in sets], "source": "model"}
+        ),
         "class_probabilities": TensorTable(
             IDS, {"probabilities": diamond.to_matrix(sets).toarray().astype(np.float16)}, columns=diamond.class_ids
         ),
@@ -37,6 +39,15 @@ def test_metrics_are_those_worked_out_by_hand(entries) -> None:
     assert metrics["exact_match"] == pytest.approx(2 / 3)
     assert metrics["path_consistency"] == 1
     assert metrics["zero_shot"]["sample_f1"] == pytest.approx((1 + 2 / 3 + 1 / 2) / 3)
+
+
+def test_what_a_person_labelled_is_not_measured_and_what_a_model_judged_is_shown_apart(entries) -> None:
+    sources = ["person", "model", "gpt"]
+    metrics = nodes.evaluate_predictions(**{**entries, "predictions": entries["predictions"].assign(source=sources)})
+    # The second document is wrong, the third right; the first was given.
+    assert (metrics["n_docs"], metrics["sample_f1"]) == (2, 0.5)
+    assert {name: part["sample_f1"] for name, part in metrics["by_source"].items()} == {"gpt": 1.0, "model": 0.0}
+    assert metrics["zero_shot"]["sample_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_order_of_gold_lines_does_not_matter(entries) -> None:
@@ -60,19 +71,31 @@ def test_gold_of_a_part_of_the_documents_scores_that_part(entries) -> None:
     assert (metrics["n_docs"], metrics["sample_f1"]) == (2, 1.0)
 
 
+def name_documents(entries, ids: list[str]):
+    """Return the entries with the predictions of the first documents, under these ids."""
+    table = entries["class_probabilities"]
+    arrays = {"probabilities": table["probabilities"][: len(ids)]}
+    return {
+        **entries,
+        "predictions": entries["predictions"].iloc[: len(ids)].assign(doc_id=ids),
+        "class_probabilities": TensorTable(ids, arrays, columns=table.columns),
+    }
+
+
 def test_gold_of_documents_without_prediction_is_named(entries, caplog) -> None:
-    fewer = {**entries, "predictions": entries["predictions"].iloc[:2]}
-    assert nodes.evaluate_predictions(**fewer)["n_docs"] == 2
+    assert nodes.evaluate_predictions(**name_documents(entries, ["0", "1"]))["n_docs"] == 2
     assert "1 gold documents have no prediction" in caplog.text
     with pytest.raises(InputError, match="none of these documents has a prediction"):
-        nodes.evaluate_predictions(**{**entries, "predictions": entries["predictions"].assign(doc_id=["x", "y", "z"])})
+        nodes.evaluate_predictions(**name_documents(entries, ["x", "y", "z"]))
 
 
 @pytest.fixture
 def case_entries(entries):
     """Return what `trace_cases` reads; the documents lie in another order than their predictions."""
     kept = {k: v for k, v in entries.items() if k not in ("zero_shot_predictions", "seed")}
-    return {**kept, "test_documents": pd.DataFrame({"doc_id": IDS[::-1], "text": ["toy", "spade", "bed"]})}
+    texts = {"train": ["train toy", "train spade", "train bed"], "test": ["toy", "spade", "bed"]}
+    parts = [pd.DataFrame({"split": split, "doc_id": IDS[::-1], "text": texts[split]}) for split in texts]
+    return {**kept, "documents": pd.concat(parts, ignore_index=True)}
 
 
 def test_cases_hold_documents_gold_and_predictions_together(case_entries, caplog) -> None:
@@ -99,16 +122,65 @@ def test_cases_are_those_of_the_documents_with_gold(case_entries) -> None:
 
 def test_pipeline_scores_zero_shot_beside_the_predictions(run, run_until, entries, diamond) -> None:
     made = run_until("train")
-    documents = made["documents"][made["documents"]["split"] == "test"]
     inputs = {k: v for k, v in entries.items() if k not in ("zero_shot_predictions", "seed")}
-    outputs = run(
-        create_pipeline(),
-        **inputs,
-        test_documents=documents,
-        class_embeddings=made["class_embeddings"],
-        encoder=made["encoder"],
-    )
+    names = ("documents", "document_embeddings", "class_embeddings")
+    outputs = run(create_pipeline(), **inputs, **{name: made[name] for name in names})
     assert len(outputs["case_studies"]) == 3
     metrics = outputs["metrics"]
     assert metrics["zero_shot"]["n_docs"] == 3
     assert 0 < metrics["zero_shot"]["sample_f1"] <= 1
+
+
+@pytest.fixture
+def zero_shot(diamond):
+    """Return what `predict_zero_shot` reads: documents 0 and 1 of both splits, each on a class's own axis."""
+    documents = pd.DataFrame(
+        {"split": ["test", "train", "test", "train"], "doc_id": ["0", "0", "1", "1"], "text": list("abcd")}
+    )
+    axes = np.eye(7, dtype=np.float32)
+    return {
+        "documents": documents,
+        "document_embeddings": TensorTable(["test/0", "train/0", "test/1", "train/1"], {"vectors": axes[[5, 0, 6, 1]]}),
+        "class_embeddings": TensorTable(diamond.class_ids, {"text": axes, "path": axes[::-1].copy()}),
+        "taxonomy": diamond,
+    }
+
+
+def test_zero_shot_is_the_nearest_class_and_its_ancestors(zero_shot) -> None:
+    found = nodes.predict_zero_shot(**zero_shot)
+    assert list(found["doc_id"]) == ["0", "1"]
+    assert list(map(list, found["class_ids"])) == [["an", "ca", "ct"], ["ga", "to"]]
+
+
+def turn_rows(table: TensorTable, rows: list[int]) -> TensorTable:
+    """Return the same table with its rows in another order: nothing wrong with it but for its reader."""
+    return TensorTable(
+        [table.ids[row] for row in rows], {k: v[rows] for k, v in table.arrays.items()}, columns=table.columns
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "rows", "shown"),
+    [
+        ("document_embeddings", [2, 1, 0, 3], "'test/1' is where 'test/0' should be"),
+        ("document_embeddings", [0, 1, 2], "4 are needed"),
+        ("class_embeddings", [1, 0, 2, 3, 4, 5, 6], "'ga' is where 'an' should be"),
+    ],
+)
+def test_zero_shot_refuses_rows_that_are_of_something_else(zero_shot, entry, rows, shown) -> None:
+    turned = turn_rows(zero_shot[entry], rows)
+    with pytest.raises(InputError, match=rf"^entry `{entry}`: its {len(rows)} rows are .*\({shown}\); run `kedro refr"):
+        nodes.predict_zero_shot(**{**zero_shot, entry: turned})
+
+
+def test_metrics_refuse_probabilities_that_are_of_something_else(entries, diamond) -> None:
+    table = entries["class_probabilities"]
+    other = {**entries, "class_probabilities": turn_rows(table, [0, 2, 1])}
+    with pytest.raises(
+        InputError, match=r"^entry `class_probabilities`: its 3 rows .*\('2' is where '1' should be\); r"
+    ):
+        nodes.evaluate_predictions(**other)
+    columns = ["ga", "an", *diamond.class_ids[2:]]
+    other = {**entries, "class_probabilities": TensorTable(IDS, table.arrays, columns=columns)}
+    with pytest.raises(InputError, match=r"^entry `class_probabilities`: its 7 columns .*\('ga' is where 'an' should"):
+        nodes.evaluate_predictions(**other)

@@ -16,8 +16,10 @@ def add_line(table, key: str, value: str):
 
 
 def test_raw_files_become_taxonomy_and_documents(run, raw_tables, diamond) -> None:
-    made = run(create_pipeline(), **raw_tables)
-    assert set(made) == {"documents", "rejected_documents"}  # the check of the gold labels takes the taxonomy
+    whole = run(create_pipeline(), **raw_tables)
+    assert set(whole) == {"labels"} and whole["labels"].empty  # the checks of labels take all others
+    made = run(create_pipeline().only_nodes("build_taxonomy", "build_documents"), **raw_tables)
+    assert set(made) == {"taxonomy", "documents", "rejected_documents"}
     assert list(made["documents"]["split"]) == ["train"] * 6 + ["test"] * 3
     assert len(made["rejected_documents"]) == 0
 
@@ -42,12 +44,28 @@ def test_bad_documents_stop_the_run_or_are_set_aside(raw_tables, caplog) -> None
 
 
 def test_gold_labels_are_checked_and_not_kept(raw_tables, diamond) -> None:
-    gold, test = raw_tables["gold_labels"], raw_tables["raw_test_corpus"]
-    assert nodes.check_gold_labels(gold, test, diamond) is None
+    gold, train = raw_tables["gold_labels"], raw_tables["raw_train_corpus"]
+    made = nodes.build_documents(add_line(train, "7", "a kettle"), raw_tables["raw_test_corpus"], IngestParams())
+    assert nodes.check_gold_labels(gold, *made, diamond) is None
+    # There is a training document of this number.
     with pytest.raises(InputError, match=r"^gold.txt:4: document '7' is not in the test corpus"):
-        nodes.check_gold_labels(add_line(gold, "7", "an"), test, diamond)
+        nodes.check_gold_labels(add_line(gold, "7", "an"), *made, diamond)
 
 
 def test_gold_labels_of_a_document_set_aside_are_legal(raw_tables, diamond) -> None:
-    test = add_line(raw_tables["raw_test_corpus"], "3", "")
-    nodes.check_gold_labels(add_line(raw_tables["gold_labels"], "3", "an,do"), test, diamond)
+    train, test = raw_tables["raw_train_corpus"], add_line(raw_tables["raw_test_corpus"], "3", "")
+    documents, rejected = nodes.build_documents(train, test, IngestParams(on_invalid="skip"))
+    assert list(rejected["doc_id"]) == ["3"]
+    gold = add_line(raw_tables["gold_labels"], "3", "an,do")
+    assert nodes.check_gold_labels(gold, documents, rejected, diamond) is None
+    with pytest.raises(InputError, match=r"^gold.txt:4: document '3' is not in the test corpus"):
+        nodes.check_gold_labels(gold, documents, rejected.assign(split="train"), diamond)
+
+
+def test_labels_of_people_are_read_by_split(run, raw_tables, caplog) -> None:
+    caplog.set_level("INFO", "hmltc_kedro")
+    given = add_line(add_line(raw_tables["raw_labels"], "test/1", "tools"), "train/0", "dogs")
+    labels = run(create_pipeline(), **{**raw_tables, "raw_labels": given})["labels"]
+    assert labels[["split", "doc_id"]].to_numpy().tolist() == [["test", "1"], ["train", "0"]]
+    assert labels["class_ids"].tolist() == [["ga", "to"], ["an", "do"]]
+    assert "people labelled 1 train and 1 test documents" in caplog.text

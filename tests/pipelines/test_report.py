@@ -7,23 +7,26 @@ import numpy as np
 import pytest
 
 from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.report import create_pipeline, nodes
 from hmltc_kedro.pipelines.report.params import ReportParams
 from hmltc_kedro.report import RunEntries
-from report_run import make_run
+from report_run import make_predictions, make_run
 
 STUDIES = create_pipeline().only_nodes("draw_taxonomy_map", "measure_gcn_study", "draw_gcn_map", "measure_style_study")
 DIAGNOSTICS = create_pipeline().only_nodes("diagnose_documents", "diagnose_classes", "diagnose_run")
-LATER = ("training_history", "test_documents", "predictions", "metrics", "case_studies")
+LATER = ("training_history", "metrics", "case_studies")
 
 
 @pytest.fixture
 def entries(run_until, diamond):
     """Return what `report` reads: made by the stages before `train`, what comes later by hand."""
     made = run_until("train") | {name: getattr(make_run(diamond), name) for name in LATER}
-    predictions = made["predictions"]
+    made["predictions"] = predictions = make_predictions(3)
     probabilities = diamond.to_matrix(predictions["class_ids"]).toarray().astype(np.float16) * np.float16(0.5)
-    made["class_probabilities"] = TensorTable(list(predictions["doc_id"]), {"probabilities": probabilities})
+    made["class_probabilities"] = TensorTable(
+        list(predictions["doc_id"]), {"probabilities": probabilities}, columns=diamond.class_ids
+    )
     return {k: v for k, v in made.items() if k in create_pipeline().inputs()}
 
 
@@ -40,12 +43,10 @@ def test_pipeline_gives_the_studies(run, entries, diamond) -> None:
     assert outputs["style_study"]["n_texts"][0] == 9
 
 
-def test_map_is_of_the_class_that_is_asked_for(entries, diamond, parameters) -> None:
+def test_map_is_of_the_class_that_is_asked_for(entries, diamond) -> None:
     inputs = (entries["class_embeddings"], diamond)
-    garden = parameters["report"].model_copy(update={"gcn_map_root": "garden"})
-    assert "garden, 2 classes" in nodes.draw_gcn_map(*inputs, garden, 42).layout.title.text
-    unknown = parameters["report"].model_copy(update={"gcn_map_root": "plants"})
-    assert "animals, 5 classes" in nodes.draw_gcn_map(*inputs, unknown, 42).layout.title.text
+    assert "garden, 2 classes" in nodes.draw_gcn_map(*inputs, "garden", 42).layout.title.text
+    assert "animals, 5 classes" in nodes.draw_gcn_map(*inputs, "plants", 42).layout.title.text
 
 
 def test_class_id_may_be_written_as_a_number() -> None:
@@ -63,37 +64,51 @@ def test_pipeline_gives_the_page(run, entries) -> None:
     for words in (
         "9 documents read",
         "7 classes on 3 levels",
-        "8 test documents labelled",
+        "3 test documents labelled",
         "4 documents scored",
         "1,234",
     ):
         assert words in page
     assert "puppy, strong dog leash" in page, "a silver label"
-    assert "spade number 6" in page, "a prediction"
+    assert "toy mouse with catnip for cats" in page, "a prediction"
     assert "How far to trust this" in page
-    assert "Over 0 of 8 documents" in page, "the texts of the test corpus are not those that were labelled"
+    assert "the others came after the silver labels" not in page, "every test document has a silver label"
 
 
-def test_diagnostics_compare_documents_that_were_labelled_with_the_text_they_have_now(run, entries, diamond) -> None:
-    texts = entries["documents"].query("split == 'test'")["text"].tolist()
-    entries["test_documents"] = entries["test_documents"].assign(
-        text=[texts[0], "another text by the same number", texts[2], *"defgh"]
-    )
+def test_diagnostics_compare_each_test_document_with_its_own_silver_label(run, entries, diamond) -> None:
+    silver = entries["silver_labels"]
+    assert set(silver["split"] + "/" + silver["doc_id"]) > {"train/0", "test/0"}, "both splits count from 0"
+    sets = {"train": [["ga"]] * 6, "test": [["an", "do"], ["ga", "to"], ["ga"]]}
+    entries["silver_labels"] = silver.assign(class_ids=[sets[split].pop(0) for split in silver["split"]])
+    # Predicted are an/do, an/ca, ga/to: as the label, nothing of it, and 2 * 1 / (1 + 2) of the label.
     inputs = {name: value for name, value in entries.items() if name in DIAGNOSTICS.inputs()}
     assert set(inputs) == DIAGNOSTICS.inputs()
     outputs = run(DIAGNOSTICS, **inputs)
     rows = run(DIAGNOSTICS.only_nodes("diagnose_documents"), **inputs)["document_diagnostics"].set_index("doc_id")
     assert set(rows.index) == set(entries["predictions"]["doc_id"])
     assert (rows["expected_f1"] == 0.5).all()
-    known = rows[["view_agreement", "teacher_agreement"]].notna()
-    assert known.index[known.all(axis=1)].tolist() == known.index[known.any(axis=1)].tolist()
-    assert set(known.index[known.any(axis=1)]) == {"0", "2"}
-    assert outputs["run_diagnostics"]["n_compared"] == 2
+    assert rows["view_agreement"].between(0, 1).all()
+    assert rows.loc[["0", "1", "2"], "teacher_agreement"].tolist() == pytest.approx([1, 0, 2 / 3])
+    assert (outputs["run_diagnostics"]["n_docs"], outputs["run_diagnostics"]["n_compared"]) == (3, 3)
     classes = outputs["class_diagnostics"].set_index("class_id")
     assert classes.index.tolist() == list(diamond.class_ids)
-    silver = entries["silver_labels"].query("split == 'test' and doc_id in ['0', '2']")
-    assert classes["n_silver"].sum() == silver["class_ids"].map(len).sum()
+    assert classes["n_silver"].tolist() == [1, 2, 1, 0, 0, 0, 1]
+    assert classes["n_predicted"].tolist() == [2, 1, 1, 1, 0, 0, 1]
     json.dumps(outputs["run_diagnostics"])
+
+
+@pytest.mark.parametrize("what", ["rows", "columns"])
+def test_diagnostics_refuse_probabilities_that_are_of_something_else(run, entries, diamond, what) -> None:
+    table = entries["class_probabilities"]
+    rows = ["0", "2", "1"] if what == "rows" else table.ids
+    columns = ["ga", "an", *diamond.class_ids[2:]] if what == "columns" else table.columns
+    entries["class_probabilities"] = TensorTable(rows, table.arrays, columns=columns)
+    shown = {"rows": "'2' is where '1' should be", "columns": "'ga' is where 'an' should be"}[what]
+    single = DIAGNOSTICS.only_nodes("diagnose_documents")
+    with pytest.raises(
+        InputError, match=rf"^entry `class_probabilities`: its \d {what} .* \({shown}\); run `kedro ref"
+    ):
+        run(single, **{name: value for name, value in entries.items() if name in single.inputs()})
 
 
 def test_page_is_written_without_hooks_and_gold_labels(run, entries, diamond) -> None:
@@ -104,9 +119,12 @@ def test_page_is_written_without_hooks_and_gold_labels(run, entries, diamond) ->
     assert "There are no gold labels" in page
 
 
-def test_page_reads_the_entries_that_it_names_and_its_own_parameters() -> None:
+def test_page_reads_the_entries_that_it_names_and_the_settings_that_it_shows() -> None:
     (node,) = create_pipeline().only_nodes("write_report").nodes
-    assert set(node.inputs) == {field.name for field in fields(RunEntries)} | {"params:report"}
+    entries = {field.name for field in fields(RunEntries)} - {"parameters"}
+    settings = {"seed", "ingest", "enrich", "pseudo_label", "augment", "train", "infer", "report"}
+    # Not those of the ablation's variants, nor of `label`: the page would be stale with what is none of this run.
+    assert set(node.inputs) == entries | {f"params:{name}" for name in settings} | {"params:report.title"}
 
 
 def test_raw_and_calibrated_texts_are_told_apart(entries) -> None:

@@ -1,5 +1,6 @@
 """Charts as SVG."""
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -11,6 +12,9 @@ from markupsafe import Markup
 
 from hmltc_kedro.report import charts
 from report_run import NASTY, make_run
+
+ROUND = [mantissa * 10.0**power for power in range(-8, 11) for mantissa in (1, 2, 2.5, 5)]
+"""Numbers that are round, from the smallest."""
 
 
 def read(svg: Markup | None) -> ElementTree.Element:
@@ -24,10 +28,9 @@ def find(svg: Markup, tag: str, name: str) -> list[ElementTree.Element]:
 
 @given(st.floats(1e-6, 1e9))
 def test_ticks_are_round_and_reach_the_top(top: float) -> None:
-    ticks = charts.find_ticks(top)
-    assert ticks[0] == 0
-    assert 2 <= len(ticks) <= 6
-    assert ticks[-1] >= top * (1 - 1e-9) > ticks[-2] * (1 - 1e-6)
+    step = next(r for r in ROUND if 5 * r >= top * (1 - 1e-9))  # the smallest by which five steps reach the top
+    n_steps = math.ceil(top / step - 1e-9)
+    assert charts.find_ticks(top) == pytest.approx([k * step for k in range(n_steps + 1)], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from hmltc_kedro.pseudo_labels import starvation
-from hmltc_kedro.report import build_page, page
+from hmltc_kedro.report import build_page, page, summaries
 from hmltc_kedro.taxonomy import Taxonomy
 from report_run import NASTY, make_predictions, make_run
 
@@ -60,7 +59,7 @@ def written(diamond) -> str:
 def test_page_is_well_formed_and_its_parts_are_named(written) -> None:
     reader = Reader(written)
     assert reader.open == []
-    assert len(reader.find("caption")) == len(reader.find("table")) > 8
+    assert len(reader.find("caption")) == len(reader.find("table")) == 18
     assert reader.find("html") == [{"lang": "en"}]
     levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -192,15 +191,14 @@ def test_one_class_is_enough() -> None:
 
 
 def test_large_run_makes_a_page_of_a_few_megabytes(diamond) -> None:
-    n = 20_000
+    n = 5_000
     run = make_run(diamond, texts=[f"{i} " + "word < " * 400 for i in range(n)])
-    started = time.perf_counter()
     written = build_page(replace(run, predictions=make_predictions(n)), "x")
-    assert time.perf_counter() - started < 20
+    shown = json.loads(Reader(written).text_of("script")[0])["documents"]
+    assert len(shown) == 392, "four label sets, 50 documents each, and the 200 most doubtful ones, of which 8 are both"
+    assert "392 of 5,000 predictions" in written
+    assert max(len(row[1]) for row in shown) == summaries.MAX_TEXT
     assert len(written.encode()) < 1_000_000
-    shown = len(json.loads(Reader(written).text_of("script")[0])["documents"])
-    assert 200 <= shown <= 400, "four label sets, 50 documents each, and the doubtful ones"
-    assert f"{shown} of 20,000 predictions" in written
 
 
 def test_json_cannot_leave_its_element() -> None:

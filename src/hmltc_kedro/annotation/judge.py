@@ -26,6 +26,9 @@ Path = tuple[int, ...]
 TASK = "judge_document"
 """The task whose recordings say which documents can be asked about."""
 
+FURTHER = 100
+"""Paths on offer below first-level classes: few documents come so far, and a longer list costs little."""
+
 MOST_ROOTS = 100
 """First-level classes that are asked about at once: a longer list costs more than the answer is worth."""
 
@@ -249,7 +252,7 @@ def judge_documents(
 
     1. Which of its k best paths are right? If none is:
     2. Which first-level classes does it belong to? Not asked where there is one, or more than `MOST_ROOTS`.
-    3. Which of k further paths below these are right?
+    3. Which of the `FURTHER` next paths below these are right?
 
     A question that stays without an answer leaves the document without one, whatever was answered before.
 
@@ -268,7 +271,7 @@ def judge_documents(
     judgements = read_judgements(llm.ask(requests), taxonomy)
 
     roots = _find_roots(documents, judgements, taxonomy, descriptions, llm, settings)
-    further = {n: offer_paths(rows[n], taxonomy, k, starts, offers[n]) for n, starts in roots.items()}
+    further = {n: offer_paths(rows[n], taxonomy, FURTHER, starts, offers[n]) for n, starts in roots.items()}
     further = {n: offer for n, offer in further.items() if any(len(path) > 1 for path in offer)}
     if further:
         asked = documents.iloc[list(further)]

@@ -1,14 +1,15 @@
 """Reading the raw files of a dataset, with the line number of everything that is wrong.
 
 All raw text files have one shape, `<key><separator><value>` a line, so one reader serves them all. It never
-raises for a bad line: it keeps the line number and the problem, and `raw_taxonomy`, `raw_documents` and
-`gold_labels` decide. Every message reads `<file>:<line>: what is wrong; how to mend it`.
+raises for a bad line: it keeps the line number and the problem, and `raw_taxonomy`, `raw_documents`,
+`gold_labels` and `labels` decide. Every message reads `<file>:<line>: what is wrong; how to mend it`.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +32,17 @@ class RawTable:
         path: where it came from, for messages.
         rows: columns line (int, from 1), key, value, problem (text, or missing when the line is fine).
         exists: False for an optional file that is not there; rows is then empty.
+        unit: what `line` counts where it is no line of the file.
     """
 
     path: str
     rows: pd.DataFrame
     exists: bool = True
+    unit: str = ""
 
     def at(self, line: int) -> str:
-        """Return `<file>:<line>`."""
-        return f"{self.path}:{line}"
+        """Return `<file>:<line>`, or `<file>, <unit> <line>`."""
+        return f"{self.path}, {self.unit} {line}" if self.unit else f"{self.path}:{line}"
 
     def raise_problems(self) -> None:
         """Raise an InputError that lists the unreadable lines, if there are any."""
@@ -89,6 +92,45 @@ def read_text_table(path: Path, separator: str) -> RawTable:
     return RawTable(str(path), make_rows(lines, keys, values, problems))
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are read.
+
+    Attributes:
+        key: the columns that name a row; the values of several are joined by `/`.
+        value: the column with what the row says.
+        owner: who has these columns, for messages.
+    """
+
+    key: tuple[str, ...]
+    value: str
+    owner: str = "this file has"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.key, self.value)
+
+    def check(self, path: Path, found: list[str]) -> None:
+        """Refuse a header that lacks one of them.
+
+        Raises:
+            InputError: it says which ones are missing, or what stands between the columns where it is no comma.
+        """
+        missing = [name for name in self.names if name not in found]
+        if not missing:
+            return
+        for separator, shown in ((";", ";"), ("\t", "TAB")):
+            cells = {cell.strip(' "') for cell in ",".join(found).split(separator)}
+            if cells.issuperset(self.names):
+                raise InputError(f"{path}:1: {shown} between the columns where CSV has a comma; save it with commas")
+        listed = f"{', '.join(self.names[:-1])} and {self.names[-1]}"
+        raise InputError(f"{path}:1: no column {', '.join(missing)}; {self.owner} the columns {listed}")
+
+
+CORPUS = Columns(("doc_id",), "text", owner="a corpus has")
+
+
 def read_corpus_frame(path: Path) -> RawTable:
     """Read a CSV or Parquet corpus with the columns doc_id and text.
 
@@ -97,7 +139,7 @@ def read_corpus_frame(path: Path) -> RawTable:
     Raises:
         InputError: the columns are not there, or the file is not CSV or Parquet.
     """
-    return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    return _read_parquet(path) if path.suffix == ".parquet" else read_csv_table(path, CORPUS)
 
 
 def _read_parquet(path: Path) -> RawTable:
@@ -105,25 +147,50 @@ def _read_parquet(path: Path) -> RawTable:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise InputError(f"{path}: not a readable Parquet file ({error}); write it again") from error
-    _check_columns(path, list(frame.columns))
-    text = {c: frame[c].astype("str").fillna("").str.strip().tolist() for c in ("doc_id", "text")}
+    CORPUS.check(path, list(frame.columns))
+    text = {c: frame[c].astype("str").fillna("").str.strip().tolist() for c in CORPUS.names}
     rows = make_rows(list(range(1, len(frame) + 1)), text["doc_id"], text["text"], [None] * len(frame))
     return RawTable(str(path), rows)
 
 
-def _read_csv(path: Path) -> RawTable:
+def read_csv_table(path: Path, columns: Columns) -> RawTable:
+    """Read two or more columns of a CSV file; others are passed over.
+
+    `line` is the line of the file on which a record begins.
+
+    Raises:
+        InputError: the columns are not there, or the file is not CSV in UTF-8.
+    """
     lines: list[int] = []
     keys: list[str] = []
     values: list[str] = []
     problems: list[str | None] = []
+    for line, record, problem in read_csv_records(path, columns):
+        lines.append(line)
+        keys.append("/".join(record[name].strip() for name in columns.key))
+        values.append(record[columns.value].strip())
+        problems.append(problem)
+    return RawTable(str(path), make_rows(lines, keys, values, problems))
+
+
+def read_csv_records(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str], str | None]]:
+    """Yield the records of a CSV file: the line on which it begins, its cells by column, and what is wrong with it.
+
+    Blank lines are passed over, a byte order mark is dropped, and a cell that is missing is empty.
+
+    Raises:
+        InputError: as `read_csv_table`.
+    """
+    _check_encoding(path)
     csv.field_size_limit(MAX_FIELD)
     # Bytes that are not UTF-8 become lone surrogates here, so that their line can be told.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
         reader = csv.reader(handle, strict=True)
+        before = 0
         try:
             header = [name.strip() for name in next(reader, [])]
-            _check_columns(path, header)
-            columns = [header.index(c) for c in ("doc_id", "text")]
+            columns.check(path, header)
+            places = {name: header.index(name) for name in header}
             before = reader.line_num
             for record in reader:
                 line, before = before + 1, reader.line_num
@@ -134,18 +201,19 @@ def _read_csv(path: Path) -> RawTable:
                     problem = "bytes that are not UTF-8; save the file as UTF-8"
                 elif len(record) != len(header):
                     problem = f"{len(record)} fields for {len(header)} columns; quote texts that hold a comma"
-                record = [SURROGATE.sub("\ufffd", field) for field in record]
-                key, value = (record[c].strip() if c < len(record) else "" for c in columns)
-                lines.append(line)
-                keys.append(key)
-                values.append(value)
-                problems.append(problem)
+                cells = [SURROGATE.sub("\ufffd", field) for field in record]
+                yield line, {n: cells[c] if c < len(cells) else "" for n, c in places.items()}, problem
         except csv.Error as error:
-            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); check the quotes") from error
-    return RawTable(str(path), make_rows(lines, keys, values, problems))
+            # A quote that is not closed is noticed where it has swallowed the rest of the file.
+            begin = f", of the record that begins on line {before + 1}" if reader.line_num > before + 1 else ""
+            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); check the quotes{begin}") from error
 
 
-def _check_columns(path: Path, columns: list[str]) -> None:
-    missing = [c for c in ("doc_id", "text") if c not in columns]
-    if missing:
-        raise InputError(f"{path}:1: no column {', '.join(missing)}; a corpus has the columns doc_id and text")
+def _check_encoding(path: Path) -> None:
+    """Refuse what spreadsheets save instead of CSV in UTF-8 unless they are told to."""
+    with path.open("rb") as handle:
+        head = handle.read(64)
+    if head.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path}:1: a spreadsheet and no CSV; save it as CSV in UTF-8")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        raise InputError(f"{path}:1: the file is UTF-16; save it as UTF-8")

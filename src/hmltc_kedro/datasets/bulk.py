@@ -9,6 +9,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from hmltc_kedro.datasets.previews import preview_frame
+from hmltc_kedro.freshness.digests import content_digest
 from hmltc_kedro.labelling.folder import BulkFolder
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ class BulkDataset(AbstractDataset[None, BulkFolder]):
         raise DatasetError(f"{self._folder.target}: written by the stage `label`, file by file")
 
     def identify(self) -> dict[str, Any]:
-        """Say where the documents come from."""
-        return {"source": str(self._folder.source)}
+        """Say where the documents come from and what they are, so that `kedro refresh` sees new ones."""
+        source = self._folder.source
+        return {"source": str(source), "documents": content_digest(source) if source.is_dir() else ""}
 
     def preview(self) -> TablePreview:
         """Return what is labelled, for Kedro-Viz: a row a file."""

@@ -40,10 +40,10 @@ def label_folder(
     model = content_digest(classifier.directory)  # settings of decoding included
     todo = [file for file in folder.list_files() if not folder.is_done(file, model)]
     for file in tqdm(todo, desc="label", unit="file", disable=not show_progress()):
-        started = time.perf_counter()
+        started, digest = time.perf_counter(), file_digest(file)  # if it changes meanwhile, it is labelled again
         labels = label_file(file, classifier, batch_size=batch_size, skip_invalid=skip_invalid)
         seconds = round(time.perf_counter() - started, 3)
-        folder.write(labels, file, Shard(str(file), file_digest(file), model, len(labels), seconds))
+        folder.write(labels, file, Shard(str(file), digest, model, len(labels), seconds))
         logger.info("%s: %d documents in %.1f s", file.name, len(labels), seconds)
     return todo
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,13 +54,15 @@ class BulkFolder:
         """Return the files of documents, by name.
 
         Raises:
-            InputError: there is none, or two whose labels would have one name.
+            InputError: there is none, a folder that is called like one, or two whose labels would have one name.
         """
         found = [path for path in self.source.glob("*") if path.suffix in ENDINGS and not path.name.startswith(".")]
         if not found:
             raise InputError(f"{self.source}: no parquet or CSV file here; put the documents to label there")
         names: dict[str, Path] = {}
         for path in sorted(found):
+            if path.is_dir():
+                raise InputError(f"{path}: a folder, no file; move its files up, each is labelled by itself")
             other = names.setdefault(path.stem, path)
             if other != path:
                 raise InputError(f"{path}: {other.name} lies beside it and has the same name; rename one of the two")
@@ -85,19 +88,29 @@ class BulkFolder:
         return (known.digest, known.model) == (file_digest(file), model)
 
     def write(self, labels: pd.DataFrame, file: Path, shard: Shard) -> None:
-        """Write the labels of a file, then the manifest with it, each moved into place when complete."""
+        """Write the labels of a file, then the manifest with it, each moved into place when complete.
+
+        A file that was done before is not done in between: killed there, the labels are of neither version for sure.
+        """
         self.target.mkdir(parents=True, exist_ok=True)
         target = self.find_labels(file)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        manifest = self.target / MANIFEST
-        draft = manifest.with_name(f".{MANIFEST}.{os.getpid()}.tmp")
-        shards = {**self.read_manifest(), target.name: shard}
+        shards = self.read_manifest()
         try:
             labels.to_parquet(temporary, index=False)
+            if shards.pop(target.name, None) is not None:
+                self._write_manifest(shards)
             os.replace(temporary, target)
-            entries = {name: asdict(done) for name, done in sorted(shards.items())}
+            self._write_manifest({**shards, target.name: shard})
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _write_manifest(self, shards: Mapping[str, Shard]) -> None:
+        manifest = self.target / MANIFEST
+        draft = manifest.with_name(f".{MANIFEST}.{os.getpid()}.tmp")
+        entries = {name: asdict(done) for name, done in sorted(shards.items())}
+        try:
             draft.write_text(json.dumps({"shards": entries}, indent=2), "utf-8")
             os.replace(draft, manifest)
         finally:
-            temporary.unlink(missing_ok=True)
             draft.unlink(missing_ok=True)

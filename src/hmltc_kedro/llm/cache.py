@@ -88,6 +88,33 @@ class StoredAnswer:
     created: str
 
 
+def make_row(
+    key: str,
+    request: ChatRequest,
+    model: str,
+    answer: str | None,
+    error: str,
+    tokens: tuple[int, int],
+    seconds: float,
+) -> StoredAnswer:
+    """Return the row of a question that came to an end now; `tokens` are those asked and answered."""
+    return StoredAnswer(
+        key=key,
+        task=request.task,
+        subject=request.subject,
+        model=model,
+        temperature=request.temperature,
+        max_tokens=request.max_tokens,
+        prompt=request.prompt,
+        answer=answer,
+        error=error,
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
+        seconds=round(seconds, 3),
+        created=now(),
+    )
+
+
 # Rows are read and written by position: files from before `subject` call that column `class_id`.
 COLUMNS = tuple(field.name for field in fields(StoredAnswer))
 
@@ -127,8 +154,6 @@ class AnswerCache:
             self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             version = _check_format(self._connection, self.path)
             _use_write_ahead_log(self._connection)
-            # A killed process loses nothing then; a power cut may take the last few answers.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
         except (sqlite3.Error, OSError) as error:
@@ -145,24 +170,37 @@ class AnswerCache:
 
     def claim(self, key: str) -> Claim:
         """Take the right to ask `key`, unless it is answered or a living process asks it."""
-        with self._transaction():
-            if self.find([key]):
-                return Claim.ANSWERED
-            holder = self._connection.execute(
-                "SELECT pid, seen FROM claims WHERE key = ? AND owner <> ?", (key, self._owner)
-            ).fetchone()
-            if holder and _is_alive(*holder):
-                return Claim.BUSY
-            self._connection.execute(
-                "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
-                (key, self._owner, os.getpid(), time.time()),
+        return self.claim_all([key])[key]
+
+    def claim_all(self, keys: Sequence[str]) -> dict[str, Claim]:
+        """Do that with many keys in one transaction: a batch may have fifty thousand."""
+        with self.transaction() as connection:
+            answered = self.find(keys)
+            return {key: Claim.ANSWERED if key in answered else self._take(key, connection) for key in keys}
+
+    def _take(self, key: str, connection: sqlite3.Connection) -> Claim:
+        holder = connection.execute(
+            "SELECT pid, seen FROM claims WHERE key = ? AND owner <> ?", (key, self._owner)
+        ).fetchone()
+        if holder and _is_alive(*holder):
+            return Claim.BUSY
+        connection.execute(
+            "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
+            (key, self._owner, os.getpid(), time.time()),
+        )
+        return Claim.MINE
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Give claims of this owner back."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM claims WHERE key = ? AND owner = ?", [(key, self._owner) for key in keys]
             )
-            return Claim.MINE
 
     def store(self, row: StoredAnswer) -> None:
         """Write a row and give its claim back. An answer that fits is never overwritten, nor any by a failure."""
         marks = ", ".join("?" * len(COLUMNS))
-        with self._transaction():
+        with self.transaction():
             there = _find_rows(self._connection, [row.key]) if row.answer is None else self.find([row.key])
             if row.key not in there or there[row.key].answer is None:
                 self._connection.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks})", astuple(row))
@@ -179,10 +217,17 @@ class AnswerCache:
             self._connection.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Do all of a block or nothing of it, while no other process writes; it gets the connection.
+
+        Args:
+            durable: not even a power cut may undo it.
+        """
+        # In NORMAL, a killed process loses nothing; a power cut may take the last few answers.
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            yield self._connection
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise

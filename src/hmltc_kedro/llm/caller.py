@@ -13,11 +13,11 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure, Verdict, judge_error
 from hmltc_kedro.llm.limits import Pacer, back_off
-from hmltc_kedro.llm.money import Budget, price_tokens
+from hmltc_kedro.llm.money import Budget, Receipt, book, bound_cost
 from hmltc_kedro.llm.parsing import UnfitAnswer, parse_answer
 from hmltc_kedro.llm.replies import Reply, ServerFault, read_reply
 from hmltc_kedro.llm.settings import Mode, OpenAISettings
-from hmltc_kedro.llm.tokens import OVERHEAD, answer_schema, bound_tokens, count_input, count_tokens
+from hmltc_kedro.llm.tokens import answer_schema, count_input
 from hmltc_kedro.llm.usage import Usage
 
 if TYPE_CHECKING:
@@ -50,14 +50,6 @@ class SetAside(Exception):
 
 class Abandoned(Exception):
     """The run ended while the question waited for its next try."""
-
-
-@dataclass
-class Receipt:
-    """Tokens one question has used."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
 
 
 @dataclass
@@ -114,10 +106,10 @@ class Caller:
         for _ in range(1 + self._settings.repairs):
             reply = await self._complete(request, messages, receipt)
             try:
-                return _check_reply(reply, request)
+                return check_reply(reply, request)
             except UnfitAnswer as error:
                 problem = str(error)
-                messages = [*question, *_ask_again(reply, problem)]
+                messages = [*question, *ask_again(reply, problem)]
         raise SetAside(f"{1 + self._settings.repairs} answers did not fit: {problem}", Failure.UNFIT)
 
     async def _complete(self, request: ChatRequest, messages: list[Message], receipt: Receipt) -> Reply:
@@ -163,37 +155,24 @@ class Caller:
             tries += 1
 
     def _check_retry(self, verdict: Verdict, tries: int) -> None:
-        """Raise if there must be no other try: `SetAside`, or `InputError` to end the run."""
-        failure, settings = verdict.failure, self._settings
-        if failure is Failure.STOP:
-            raise InputError(verdict.reason)
-        if failure in {Failure.REJECTED, Failure.SET_ASIDE}:
-            self.heard = self.heard or failure is Failure.SET_ASIDE
-            raise SetAside(verdict.reason, failure)
-        if verdict.wait is not None and verdict.wait > settings.max_wait:
-            raise InputError(
-                f"{settings.server} asks for a pause of {verdict.wait:.0f} s ({verdict.reason}); "
-                "run again then, or raise llm.max_wait"
-            )
-        unheard = failure is Failure.UNREACHABLE and not self.heard
-        if unheard and tries >= min(FIRST_TRIES, settings.max_retries):
-            raise InputError(f"cannot reach {settings.server} ({verdict.reason}); check the network and llm.base_url")
-        if tries >= settings.max_retries:
-            raise SetAside(f"given up after {tries + 1} tries: {verdict.reason}", failure)
+        """Raise if there must be no other try."""
+        self.heard = self.heard or verdict.failure is Failure.SET_ASIDE
+        check_retry(verdict, tries, self._settings, self.heard)
 
     async def _send(self, request: ChatRequest, messages: list[Message], mode: Mode, receipt: Receipt) -> Reply:
         """Send one request when pace and budget allow it, and book what it used."""
         settings = self._settings
         tokens = count_input(request, settings.model) + request.max_tokens
+        texts = [message["content"] for message in messages]
         await self._keep_pace(tokens)
-        async with self._budget.reserve(self._bound_cost(request, messages)):
+        async with self._budget.reserve(bound_cost(request, texts, settings)):
             async with asyncio.timeout(settings.timeout):
                 response = await self._openai.chat.completions.with_raw_response.create(
-                    **_build_body(request, messages, mode, settings)
+                    **build_body(request, messages, mode, settings)
                 )
             reply = read_reply(response.content)
             if reply.fault is None or reply.output_tokens:
-                self._book(request, reply, receipt)
+                book(request, reply, settings, self._usage, receipt)
             if reply.fault is not None:
                 raise reply.fault
             self.heard = True
@@ -213,31 +192,38 @@ class Caller:
             return
         raise Abandoned
 
-    def _bound_cost(self, request: ChatRequest, messages: list[Message]) -> float:
-        """Return what a request can cost at most."""
-        if self._settings.price is None:
-            return 0.0
-        texts = [message["content"] for message in messages]
-        asked = sum(bound_tokens(text) + OVERHEAD for text in texts)
-        asked += bound_tokens(str(answer_schema(request.schema)))
-        return price_tokens(self._settings.price, asked, request.max_tokens)
 
-    def _book(self, request: ChatRequest, reply: Reply, receipt: Receipt) -> None:
-        """Add a completion to usage and receipt; what the server does not count is estimated."""
-        model, asked, answered = self._settings.model, reply.input_tokens, reply.output_tokens
-        asked = count_input(request, model) if asked is None else asked
-        answered = count_tokens(reply.text, model) if answered is None else answered
-        receipt.input_tokens += asked
-        receipt.output_tokens += answered
-        self._usage.calls += 1
-        self._usage.input_tokens += asked
-        self._usage.output_tokens += answered
-        if self._settings.price is not None:
-            cost = price_tokens(self._settings.price, asked, answered)
-            self._usage.cost = (self._usage.cost or 0.0) + cost
+def check_retry(verdict: Verdict, tries: int, settings: OpenAISettings, heard: bool) -> None:
+    """Raise if there must be no other try.
+
+    Args:
+        verdict: what the last one came to.
+        tries: how many there were before it.
+        settings: how many there may be, and the longest wait.
+        heard: the server has answered something in this run.
+
+    Raises:
+        SetAside: not for this question.
+        InputError: for none, and the run ends.
+    """
+    failure = verdict.failure
+    if failure is Failure.STOP:
+        raise InputError(verdict.reason)
+    if failure in {Failure.REJECTED, Failure.SET_ASIDE}:
+        raise SetAside(verdict.reason, failure)
+    if verdict.wait is not None and verdict.wait > settings.max_wait:
+        raise InputError(
+            f"{settings.server} asks for a pause of {verdict.wait:.0f} s ({verdict.reason}); "
+            "run again then, or raise llm.max_wait"
+        )
+    unheard = failure is Failure.UNREACHABLE and not heard
+    if unheard and tries >= min(FIRST_TRIES, settings.max_retries):
+        raise InputError(f"cannot reach {settings.server} ({verdict.reason}); check the network and llm.base_url")
+    if tries >= settings.max_retries:
+        raise SetAside(f"given up after {tries + 1} tries: {verdict.reason}", failure)
 
 
-def _build_body(request: ChatRequest, messages: list[Message], mode: Mode, settings: OpenAISettings) -> dict[str, Any]:
+def build_body(request: ChatRequest, messages: list[Message], mode: Mode, settings: OpenAISettings) -> dict[str, Any]:
     """Return the arguments of the call."""
     body: dict[str, Any] = {
         "model": settings.model,
@@ -258,7 +244,7 @@ def _build_body(request: ChatRequest, messages: list[Message], mode: Mode, setti
     return body
 
 
-def _check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
+def check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
     """Return the value of a reply.
 
     Raises:
@@ -279,7 +265,7 @@ def _check_reply(reply: Reply, request: ChatRequest) -> BaseModel:
         raise
 
 
-def _ask_again(reply: Reply, problem: str) -> list[Message]:
+def ask_again(reply: Reply, problem: str) -> list[Message]:
     """Return the messages that follow the question when its answer did not fit."""
     if not reply.text.strip():
         return []

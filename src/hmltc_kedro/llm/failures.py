@@ -52,11 +52,11 @@ def judge_error(error: Exception, settings: OpenAISettings) -> Verdict:
     if isinstance(error, APIStatusError):
         words = find_words(error.body) or error.message
         said = f"HTTP {error.status_code}: {words}"
-        return _judge_status(error.status_code, said, error.code or "", error.response.headers, settings)
+        return judge_status(error.status_code, said, error.code or "", error.response.headers, settings)
     if isinstance(error, ServerFault):
         said = f"in place of an answer: {error}"
         special = OVERFLOW.search(said) or FILTERED.search(said)
-        return _judge_status(error.status or (400 if special else 500), said, "", {}, settings)
+        return judge_status(error.status or (400 if special else 500), said, "", {}, settings)
     if isinstance(error, TimeoutError | APITimeoutError):
         return Verdict(Failure.UNREACHABLE, f"no answer within {settings.timeout:g} s")
     cause = error.__cause__ or error
@@ -64,7 +64,16 @@ def judge_error(error: Exception, settings: OpenAISettings) -> Verdict:
     return Verdict(Failure.UNREACHABLE, named if str(cause) else repr(cause))
 
 
-def _judge_status(status: int, said: str, code: str, headers: Mapping[str, str], settings: OpenAISettings) -> Verdict:
+def judge_status(status: int, said: str, code: str, headers: Mapping[str, str], settings: OpenAISettings) -> Verdict:
+    """Return what a bad status means.
+
+    Args:
+        status: of the HTTP answer.
+        said: it and the server's words.
+        code: the server's name for the error.
+        headers: of the answer, which may ask for a pause.
+        settings: server and model.
+    """
     text = f"{code} {said}"
     if 300 <= status < 400:
         place = headers.get("location", "another place").split("?")[0]

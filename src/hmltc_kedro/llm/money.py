@@ -10,14 +10,52 @@ from dataclasses import dataclass
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import request_key
 from hmltc_kedro.llm.client import ChatRequest
+from hmltc_kedro.llm.replies import Reply
 from hmltc_kedro.llm.settings import OpenAISettings, Price
-from hmltc_kedro.llm.tokens import count_input, load_tokenizer
+from hmltc_kedro.llm.tokens import OVERHEAD, answer_schema, bound_tokens, count_input, count_tokens, load_tokenizer
 from hmltc_kedro.llm.usage import Usage, format_cost
 
 
 def price_tokens(price: Price, input_tokens: int, output_tokens: int) -> float:
     """Return US dollars."""
     return (price.input * input_tokens + price.output * output_tokens) / 1_000_000
+
+
+def bound_cost(request: ChatRequest, texts: Iterable[str], settings: OpenAISettings) -> float:
+    """Return what a request can cost at most.
+
+    Args:
+        request: the question.
+        texts: of all messages that are sent.
+        settings: its price; without one it costs nothing.
+    """
+    if settings.price is None:
+        return 0.0
+    asked = sum(bound_tokens(text) + OVERHEAD for text in texts)
+    asked += bound_tokens(str(answer_schema(request.schema)))
+    return price_tokens(settings.price, asked, request.max_tokens)
+
+
+@dataclass
+class Receipt:
+    """Tokens one question has used."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+def book(request: ChatRequest, reply: Reply, settings: OpenAISettings, usage: Usage, receipt: Receipt) -> None:
+    """Add a completion to usage and receipt; what the server does not count is estimated."""
+    model, asked, answered = settings.model, reply.input_tokens, reply.output_tokens
+    asked = count_input(request, model) if asked is None else asked
+    answered = count_tokens(reply.text, model) if answered is None else answered
+    receipt.input_tokens += asked
+    receipt.output_tokens += answered
+    usage.calls += 1
+    usage.input_tokens += asked
+    usage.output_tokens += answered
+    if settings.price is not None:
+        usage.cost = (usage.cost or 0.0) + price_tokens(settings.price, asked, answered)
 
 
 @dataclass(frozen=True)
@@ -32,6 +70,7 @@ class Plan:
         output_tokens: tokens of their answers at most.
         cost: US dollars at most, if every answer fits at once; None where the price is not known.
         exact: the input tokens are counted; otherwise a quarter of the characters.
+        discount: share of the list price that is paid because the questions go in batches; None where they do not.
     """
 
     model: str
@@ -41,15 +80,17 @@ class Plan:
     output_tokens: int
     cost: float | None
     exact: bool
+    discount: float | None = None
 
     def __str__(self) -> str:
         """Say it in one line."""
         counted = "counted" if self.exact else "estimated: characters / 4"
+        batched = "" if self.discount is None else f"in batches at {self.discount:g} of the list price, "
         return (
             f"{self.model}: {self.calls:,} calls, {self.cached:,} cached; "
             f"{self.input_tokens:,} input tokens "
             f"({counted}) and at most {self.output_tokens:,} output tokens; "
-            f"at most {format_cost(self.cost)}"
+            f"{batched}at most {format_cost(self.cost)}"
         )
 
 
@@ -74,6 +115,7 @@ def estimate(requests: Iterable[ChatRequest], settings: OpenAISettings, cached: 
         output_tokens=output_tokens,
         cost=price_tokens(price, input_tokens, output_tokens) if price else None,
         exact=load_tokenizer(settings.model) is not None,
+        discount=settings.batch_discount if settings.batch else None,
     )
 
 

@@ -15,6 +15,8 @@ from pydantic import SecretStr, ValidationError
 
 from hmltc_kedro.display import shorten
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.llm.batch_server import BatchServer
+from hmltc_kedro.llm.batches import BatchSession
 from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
 from hmltc_kedro.llm.caller import Caller, Structured
 from hmltc_kedro.llm.client import ChatAnswer, ChatRequest
@@ -135,6 +137,12 @@ class OpenAIClient:
         with closing(AnswerCache(self._cache_path)) as cache:
             cache.reject(unfit)
             async with connect(self.settings, self._key) as openai:
+                if self.settings.batch:
+                    server = BatchServer(openai, self.settings, self.usage)
+                    batches = BatchSession(
+                        todo, self.settings, self._structured, server, cache, self.usage, self._redact
+                    )
+                    return await batches.run()
                 caller = Caller(openai, self.settings, self.usage, self._structured)
                 session = Session(todo, self.settings, caller, cache, self.usage, self._redact)
                 return await session.run()

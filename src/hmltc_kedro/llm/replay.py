@@ -43,7 +43,7 @@ class ReplayClient:
 
         Raises:
             InputError: there is no such cache, or it lacks an answer; the message names task and
-                class.
+                subject.
         """
         keys = [request_key(request, self.settings) for request in requests]
         rows = find_answers(self._cache_path, keys) if requests else {}

@@ -13,10 +13,11 @@ from tqdm import tqdm
 
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.llm.cache import LEASE, AnswerCache, Claim, StoredAnswer, now
-from hmltc_kedro.llm.caller import Abandoned, Caller, Receipt, SetAside
+from hmltc_kedro.llm.cache import LEASE, AnswerCache, Claim, StoredAnswer, make_row
+from hmltc_kedro.llm.caller import Abandoned, Caller, SetAside
 from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure
+from hmltc_kedro.llm.money import Receipt
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.llm.usage import Usage, format_cost
 
@@ -135,21 +136,8 @@ class Session:
             return
         except Abandoned:
             return
-        row = StoredAnswer(
-            key=key,
-            task=request.task,
-            subject=request.subject,
-            model=self._settings.model,
-            temperature=request.temperature,
-            max_tokens=request.max_tokens,
-            prompt=request.prompt,
-            answer=answer,
-            error=error,
-            input_tokens=receipt.input_tokens,
-            output_tokens=receipt.output_tokens,
-            seconds=round(time.monotonic() - started, 3),
-            created=now(),
-        )
+        tokens = (receipt.input_tokens, receipt.output_tokens)
+        row = make_row(key, request, self._settings.model, answer, error, tokens, time.monotonic() - started)
         self._cache.store(row)
         self._finish(row)
 

@@ -57,6 +57,9 @@ class OpenAISettings(BaseModel):
         token_limit: name of the field that bounds an answer; newer OpenAI models want
             `max_completion_tokens`.
         extra_body: further fields of each request, as the server names them.
+        batch: questions go in files to the server's Batch endpoint, which answers within a day at a lower price.
+        batch_poll: seconds between two looks at a batch under way.
+        batch_discount: share of the list price that an answer out of a batch costs.
     """
 
     # A wrong setting may be a key in the wrong place: errors do not show it.
@@ -77,6 +80,9 @@ class OpenAISettings(BaseModel):
     prices: dict[str, Price] = Field(default_factory=dict)
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    batch: bool = False
+    batch_poll: float = Field(default=30.0, gt=0, le=3600)
+    batch_discount: float = Field(default=0.5, ge=0, le=1)
 
     @field_validator("base_url")
     @classmethod
@@ -97,8 +103,11 @@ class OpenAISettings(BaseModel):
 
     @property
     def price(self) -> Price | None:
-        """Price of `model`, None where no table has it."""
-        return self.prices.get(self.model) or LIST_PRICES.get(self.model)
+        """What `model` is paid the way it is asked, None where no table has a price."""
+        listed = self.prices.get(self.model) or LIST_PRICES.get(self.model)
+        if listed is None or not self.batch:
+            return listed
+        return Price(input=self.batch_discount * listed.input, output=self.batch_discount * listed.output)
 
     @property
     def address(self) -> str:

@@ -18,6 +18,8 @@ class Usage:
         output_tokens: as reported by the server.
         seconds: time spent in `ask`.
         cost: US dollars; None where the model's price is not known.
+        batches: batches whose answers were collected.
+        batch_bound: US dollars the batches waited for can cost at most, with a token a byte and the longest answers.
     """
 
     calls: int = 0
@@ -28,6 +30,8 @@ class Usage:
     output_tokens: int = 0
     seconds: float = 0.0
     cost: float | None = None
+    batches: int = 0
+    batch_bound: float = 0.0
 
     def __sub__(self, earlier: Usage) -> Usage:
         """Return what was used since `earlier`."""
@@ -41,12 +45,17 @@ class Usage:
             output_tokens=self.output_tokens - earlier.output_tokens,
             seconds=round(self.seconds - earlier.seconds, 3),
             cost=None if unknown else (self.cost or 0.0) - (earlier.cost or 0.0),
+            batches=self.batches - earlier.batches,
+            batch_bound=self.batch_bound - earlier.batch_bound,
         )
 
     def __str__(self) -> str:
         """Say it in one line."""
+        bound = "" if self.cost is None else f" of at most {format_cost(self.batch_bound)}"
+        noun = "batch" if self.batches == 1 else "batches"
+        batched = f" in {self.batches:,} {noun}{bound}" if self.batches else ""
         return (
-            f"{self.calls:,} calls, {self.cached:,} cached, {self.failed:,} set aside; "
+            f"{self.calls:,} calls{batched}, {self.cached:,} cached, {self.failed:,} set aside; "
             f"{self.input_tokens:,} input and {self.output_tokens:,} output tokens; "
             f"{format_cost(self.cost)}; {self.seconds:,.0f} s"
         )

@@ -21,6 +21,7 @@ from hmltc_kedro.arrays import AnyArray, FloatArray, HalfArray, IntArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.abstention import find_fitting
 from hmltc_kedro.modeling.files import read_parts, write_card, write_directory, write_parts, write_settings
 from hmltc_kedro.modeling.student import Evidence, Student
@@ -127,10 +128,17 @@ class HierarchicalClassifier:
 
     @cached_property
     def encoder(self) -> SentenceTransformer:
-        """The sentence-transformers model."""
-        if isinstance(self._encoder, Path):
+        """The sentence-transformers model.
+
+        Raises:
+            InputError: its files are damaged.
+        """
+        if not isinstance(self._encoder, Path):
+            return self._encoder
+        try:
             return open_model(self._encoder, self._device, self.max_length).eval()
-        return self._encoder
+        except Exception as error:  # three libraries read these files, each with errors of its own
+            raise InputError(f"{self.directory}: not a readable classifier ({error}); train it again") from error
 
     def with_parts(self, **parts: Any) -> HierarchicalClassifier:
         """Return the same classifier with other parts that need no new training: decoding, student, nulls, accept."""

@@ -21,7 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 from hmltc_kedro.arrays import AnyArray, FloatArray, IntArray
 from hmltc_kedro.decoding.expected_f1 import bound_by_parents
 from hmltc_kedro.modeling.path_ranking import PathTable, Views, describe_paths, fit_weights, sum_over_paths
-from hmltc_kedro.pseudo_labels.moments import Moments
+from hmltc_kedro.pseudo_labels.moments import Moments, estimate_moments
 from hmltc_kedro.taxonomy import Taxonomy
 
 RIDGE = 0.5
@@ -101,6 +101,18 @@ class DenseView:
     def score(self, vectors: FloatArray) -> FloatArray:
         """Return standardised cosines, (n, C)."""
         return Moments(self.mean, self.std).standardise(vectors @ self.classes.T)
+
+
+def fit_dense_view(documents: FloatArray, classes: FloatArray, hubness_prior: float) -> DenseView:
+    """Return the view of the class texts, standardised by a corpus; see `moments.estimate_moments`.
+
+    Args:
+        documents: unit vectors of the corpus, (N, d).
+        classes: unit vectors of the class texts, (C, d).
+        hubness_prior: documents a class at which its own moments count half.
+    """
+    moments = estimate_moments(documents, classes, hubness_prior)
+    return DenseView(classes, moments.mean, moments.std)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ class RunEntries:
     silver_labels: pd.DataFrame
     starved_classes: pd.DataFrame
     label_statistics: pd.DataFrame
+    annotations: pd.DataFrame
     synthetic_documents: pd.DataFrame
     training_examples: pd.DataFrame
     training_history: pd.DataFrame

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from hmltc_kedro import display
+from hmltc_kedro.annotation.rounds import PERSON
 from hmltc_kedro.display import flatten
 from hmltc_kedro.llm.usage import format_cost
 from hmltc_kedro.report.entries import RunEntries
@@ -120,6 +121,7 @@ def _describe_work(run: RunEntries) -> dict[str, list[str]]:
     sources = Counter("template" if s == "template" else "written" for s in run.class_descriptions["source"])
     labels = run.predictions["class_ids"].map(len)
     n_docs = run.metrics["n_docs"]
+    n_given = int((run.annotations["source"] == PERSON).sum())
     epochs = history.groupby("phase", sort=False)["epoch"].max()
     return {
         "ingest": [
@@ -132,6 +134,9 @@ def _describe_work(run: RunEntries) -> dict[str, list[str]]:
         "pseudo_label": [
             f"{silver['kept'].sum():,} of {len(silver):,} silver labels kept",
             f"{len(starved):,} of {len(run.taxonomy):,} classes starved",
+        ],
+        "annotate": [
+            f"{n_given:,} documents labelled by people, {len(run.annotations) - n_given:,} asked about",
         ],
         "augment": [
             f"{len(run.synthetic_documents):,} synthetic documents, "
@@ -156,7 +161,8 @@ def _add_up(usages: Sequence[Mapping[str, Any]]) -> str:
 
 def _describe_usage(usages: Sequence[Mapping[str, Any]]) -> str:
     """Return how many answers came from the language model, how many were on hand, and how many there were not."""
-    total = {key: sum(usage[key] for usage in usages) for key in usages[0] if key != "cost"}
+    shown = ("calls", "input_tokens", "output_tokens", "cached", "failed")  # records of old lack newer counts
+    total = {key: sum(usage[key] for usage in usages) for key in shown}
     parts = [f"{total['calls']:,} calls, {total['input_tokens'] + total['output_tokens']:,} tokens"]
     parts += [f"{total['cached']:,} answers on hand"] if total["cached"] else []
     return ", ".join(parts + ([f"{total['failed']:,} without an answer"] if total["failed"] else []))

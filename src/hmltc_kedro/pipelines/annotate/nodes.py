@@ -12,9 +12,8 @@ from hmltc_kedro.annotation.selection import Budget
 from hmltc_kedro.arrays import BoolArray, IntArray
 from hmltc_kedro.corpus.tensors import TensorTable, document_keys
 from hmltc_kedro.llm import ChatClient
-from hmltc_kedro.modeling.student import DenseView
+from hmltc_kedro.modeling.student import fit_dense_view
 from hmltc_kedro.pipelines.annotate.params import AnnotateParams
-from hmltc_kedro.pseudo_labels.moments import estimate_moments
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
 
@@ -41,35 +40,22 @@ def annotate_documents(
     keys = document_keys(documents["split"], documents["doc_id"])
     document_embeddings.check_rows(keys, "document_embeddings")
     class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
-    corpus = Corpus(
-        documents,
-        document_embeddings["vectors"],
-        LexicalView.from_frame(lexical_view, taxonomy),
-        view_weights["lexical_weight"],
-        _fit_dense_view(document_embeddings, class_embeddings, hubness_prior),
-        silver_labels,
-        taxonomy,
-    )
-    descriptions = list(class_descriptions["description"])
+    text, lexical = np.asarray(class_embeddings["text"]), LexicalView.from_frame(lexical_view, taxonomy)
+    vectors, weight = document_embeddings["vectors"], view_weights["lexical_weight"]
+    dense = fit_dense_view(vectors, text, hubness_prior)
+    corpus = Corpus(documents, vectors, lexical, weight, dense, silver_labels, taxonomy)
 
     def ask(rows: IntArray) -> list[Judgement]:
-        asked = documents.iloc[rows].reset_index(drop=True)
-        settings = params.model_dump(include={"max_characters", "temperature", "max_tokens"})
-        return judge_documents(
-            asked, candidate_scores, taxonomy, descriptions, llm, k=params.candidates, seed=seed, **settings
-        )
+        asked, descriptions = documents.iloc[rows].reset_index(drop=True), list(class_descriptions["description"])
+        how = params.model_dump(include={"max_characters", "temperature", "max_tokens"})
+        k = params.candidates
+        return judge_documents(asked, candidate_scores, taxonomy, descriptions, llm, k=k, seed=seed, **how)
 
-    budget = Budget.plan(documents["split"], max_documents=params.max_documents, share=params.share, audit=params.audit)
-    answerable = _find_answerable(keys, llm)
+    limits = params.model_dump(include={"max_documents", "share", "audit"})
+    budget, answerable = Budget.plan(documents["split"], **limits), _find_answerable(keys, llm)
     queue, annotations = ask_in_rounds(corpus, labels, answerable, budget, ask, llm.name, seed)
     _say(queue, annotations, llm, bool(answerable.any()))
     return queue, annotations
-
-
-def _fit_dense_view(vectors: TensorTable, classes: TensorTable, hubness_prior: float) -> DenseView:
-    text = np.asarray(classes["text"])
-    moments = estimate_moments(vectors["vectors"], text, hubness_prior)
-    return DenseView(text, moments.mean, moments.std)
 
 
 def _find_answerable(keys: list[str], llm: ChatClient) -> BoolArray:

@@ -43,30 +43,23 @@ def evaluate_predictions(
     taxonomy: Taxonomy,
     seed: int,
 ) -> dict[str, Any]:
-    """Measure predictions and zero-shot baseline against gold; without a gold file, `n_docs` is 0.
-
-    What a person labelled was given and is not measured; what a language model was asked about counts, and is shown
-    apart.
-    """
+    """Measure predictions and zero-shot baseline against gold, but for what people labelled; judged documents apart."""
     class_probabilities.check_rows(list(predictions["doc_id"]), "class_probabilities")
     class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
     truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
-    source = predictions["source"].iloc[rows].to_numpy()
-    truth, rows, source = (part[source != PERSON] for part in (truth, rows, source))
+    measured = (predictions["source"].iloc[rows] != PERSON).to_numpy()
+    truth, rows = truth[measured], rows[measured]
     known = predictions.iloc[rows]
-    predicted = taxonomy.to_matrix(known["class_ids"])
+    predicted, baseline = taxonomy.to_matrix(known["class_ids"]), zero_shot_predictions.set_index("doc_id")["class_ids"]
     probabilities = np.asarray(class_probabilities["probabilities"])[rows]
     result = scores.evaluate(truth, predicted, probabilities, taxonomy, seed)
     if not len(rows):
         return {**result, "by_source": {}, "zero_shot": None}
-    baseline = zero_shot_predictions.set_index("doc_id")["class_ids"].loc[known["doc_id"]]
+    sources = {name: (known["source"] == name).to_numpy() for name in sorted(set(known["source"]))}
     return {
         **result,
-        "by_source": {
-            name: scores.evaluate_sets(truth[source == name], predicted[source == name], seed)
-            for name in sorted(set(source))
-        },
-        "zero_shot": scores.evaluate_sets(truth, taxonomy.to_matrix(baseline), seed),
+        "by_source": {n: scores.evaluate_sets(truth[m], predicted[m], seed) for n, m in sources.items()},
+        "zero_shot": scores.evaluate_sets(truth, taxonomy.to_matrix(baseline.loc[known["doc_id"]]), seed),
     }
 
 

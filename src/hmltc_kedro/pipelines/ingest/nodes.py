@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from hmltc_kedro.corpus import gold_labels, raw_documents, raw_taxonomy
+from hmltc_kedro.corpus import gold_labels, labels, raw_documents, raw_taxonomy
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.pipelines.ingest.params import IngestParams
 from hmltc_kedro.taxonomy import Taxonomy
@@ -36,3 +36,12 @@ def check_gold_labels(gold: RawTable, documents: pd.DataFrame, rejected: pd.Data
     """Check the gold file's syntax, class ids and document ids; keep nothing."""
     known = pd.concat([documents, rejected])
     gold_labels.read_gold_labels(gold, taxonomy, set(known.loc[known["split"] == "test", "doc_id"]))
+
+
+def read_labels(raw_labels: RawTable, documents: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Check the labels that people gave and return them; there may be none."""
+    given = labels.read_labels(raw_labels, documents, taxonomy)
+    if len(given):
+        sizes = given["split"].value_counts()
+        logger.info("people labelled %d train and %d test documents", sizes.get("train", 0), sizes.get("test", 0))
+    return given

@@ -6,7 +6,7 @@ from hmltc_kedro.pipelines.ingest import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Raw files to `taxonomy`, `documents` and `rejected_documents`."""
+    """Raw files to `taxonomy`, `documents`, `rejected_documents` and `labels`."""
     return Pipeline(
         [
             Node(
@@ -26,6 +26,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["gold_labels", "documents", "rejected_documents", "taxonomy"],
                 outputs=None,
                 name="check_gold_labels",
+            ),
+            Node(
+                nodes.read_labels,
+                inputs=["raw_labels", "documents", "taxonomy"],
+                outputs="labels",
+                name="read_labels",
             ),
         ],
         tags="ingest",

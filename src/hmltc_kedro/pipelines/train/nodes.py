@@ -12,9 +12,8 @@ from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.abstention import write_null_documents
-from hmltc_kedro.modeling.student import DenseView, Student
+from hmltc_kedro.modeling.student import Student, fit_dense_view
 from hmltc_kedro.pipelines.train.params import TrainParams
-from hmltc_kedro.pseudo_labels.moments import estimate_moments
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.features import TextFeatures, read_features
@@ -55,19 +54,10 @@ def train_classifier(
         lexical_weight=view_weights["lexical_weight"],
         corpus=_read_corpus(documents, encoder, lexical, params),
     )
+    description = {"encoder": encoder.name, "n_examples": len(training_examples), "seed": seed, **params.model_dump()}
+    frozen = None if tuned else encoder.fingerprint
     classifier = HierarchicalClassifier(
-        model,
-        head,
-        taxonomy,
-        description={
-            "encoder": encoder.name,
-            "n_examples": len(training_examples),
-            "seed": seed,
-            **params.model_dump(),
-        },
-        lexical=lexical,
-        max_windows=encoder.max_windows,
-        frozen=None if tuned else encoder.fingerprint,
+        model, head, taxonomy, description=description, lexical=lexical, max_windows=encoder.max_windows, frozen=frozen
     )
     return classifier, pd.DataFrame(history)
 
@@ -107,9 +97,7 @@ def train_student(
 ) -> tuple[Student, pd.DataFrame, TensorTable]:
     """Teach a student what was said of documents; return it, its out-of-fold scores, what it makes of nonsense."""
     class_embeddings.check_rows(trained_classifier.taxonomy.class_ids, "class_embeddings")
-    text = np.asarray(class_embeddings["text"])
-    moments = estimate_moments(document_embeddings["vectors"], text, hubness_prior)
-    dense = DenseView(text, moments.mean, moments.std)
+    dense = fit_dense_view(document_embeddings["vectors"], np.asarray(class_embeddings["text"]), hubness_prior)
     student, scores = teach_student(annotations, documents, trained_classifier, dense, encoder, seed)
     taught = trained_classifier.with_parts(student=student)
     nulls = taught.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)

@@ -1,0 +1,53 @@
+"""Which model: the embedded one as it was published, or a clear message."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.text import models
+from hmltc_kedro.text.models import EMBEDDED, resolve_model
+
+
+def test_embedded_weights_have_the_published_digest() -> None:
+    assert file_digest(resolve_model(EMBEDDED) / "model.safetensors") == models.EMBEDDED_DIGEST
+
+
+def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "tampered_minilm"
+    shutil.copytree(resolve_model(EMBEDDED), package / "model")
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(models, "EMBEDDED_PACKAGE", "tampered_minilm")
+    assert resolve_model(EMBEDDED) == package / "model"
+    with (package / "model" / "model.safetensors").open("r+b") as weights:
+        weights.seek(-1, 2)
+        last = weights.read(1)
+        weights.seek(-1, 2)
+        weights.write(bytes([last[0] ^ 1]))
+    with pytest.raises(InputError, match=r"model\.safetensors: not the published weights .* reinstall"):
+        resolve_model(EMBEDDED)
+
+
+def test_missing_package_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "EMBEDDED_PACKAGE", "there_is_no_such_package")
+    with pytest.raises(InputError, match="is not installed; run `make run`"):
+        resolve_model(EMBEDDED)
+
+
+def test_directory_without_a_model_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no modules\.json; an encoder is a sentence-transformers directory"):
+        resolve_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "not even a name", "/no/such/directory"])
+def test_name_that_is_not_to_be_had_is_an_input_error_without_network(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="neither a directory nor to be had from the hub .* a directory or a hub name"):
+        resolve_model(name)
