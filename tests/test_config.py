@@ -45,6 +45,7 @@ def test_defaults_are_filled_in_at_every_depth() -> None:
         "label": {"source": None, "batch_size": 8},
         "infer": {
             "batch_size": 32,
+            "precision": 0.8,
             "decoding": {
                 "method": "top_down",
                 "beam_width": 10,

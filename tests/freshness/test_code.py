@@ -202,10 +202,10 @@ def reach(name: str) -> set[str]:
 
 
 def test_beam_search_concerns_predictions_alone() -> None:
-    assert "decoding:beam_search" in reach("decode_predictions")
+    assert "decoding.beam:beam_search" in reach("decode_predictions")
     for name in ("assign_silver_labels", "train_classifier", "describe_classes"):
-        assert "decoding:beam_search" not in reach(name), name
-    assert {"silver:assign_labels", "taxonomy:Taxonomy"} <= reach("assign_silver_labels")
+        assert "decoding.beam:beam_search" not in reach(name), name
+    assert {"pseudo_labels.silver_labels:assign_labels", "taxonomy:Taxonomy"} <= reach("assign_silver_labels")
 
 
 def test_prompt_file_counts_where_it_is_asked() -> None:
@@ -226,11 +226,11 @@ def test_templates_and_scripts_of_the_report_count_for_it_alone() -> None:
 def test_reading_and_writing_of_entries_counts() -> None:
     function = NODES["write_submission"].func
     read = identify_code(function, (RawTableDataset, "load"), (ParquetDataset, "save"))
-    assert {"hmltc_kedro.raw:read_text_table", "hmltc_kedro.datasets.files:_AtomicSave.save"} <= set(read)
+    assert {"hmltc_kedro.corpus.raw_files:read_text_table", "hmltc_kedro.datasets.files:_AtomicSave.save"} <= set(read)
     assert "hmltc_kedro.datasets.files:ParquetDataset.preview" not in read
     saved = identify_code(function, (ClassifierDataset, "save"))
-    assert "hmltc_kedro.modeling.classifier:HierarchicalClassifier._write_card" in saved
-    assert "hmltc_kedro.decoding:beam_search" not in saved
+    assert "hmltc_kedro.modeling.files:write_card" in saved
+    assert "hmltc_kedro.decoding.beam:beam_search" not in saved
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -207,7 +207,7 @@ def test_what_lies_in_no_local_file_is_never_fresh_nor_what_is_made_of_it(chain:
 def test_changed_resource_is_told(chain: Chain) -> None:
     chain.client = "recorded"
     assert chain.stale() == {
-        "described": ("stale", "llm.client template -> recorded", "llm.answers is new: null"),
+        "described": ("stale", "llm.client template -> recorded", "llm.answers is new: [null]"),
         **dict.fromkeys(("joined", "left_over"), ("stale", "depends on `described`")),
     }
     assert chain.run(RefreshRunner()) == ["describe", "join"]
