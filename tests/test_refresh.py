@@ -100,7 +100,7 @@ def test_one_keyword_changes(story: tuple[Project, FakeServer]) -> None:
 
     edit(project.raw / "sample" / KEYWORDS, "kettles:", "kettles:whistling pot,")
     stale = find_stale(project)
-    untouched = {"documents", "rejected_documents", "test_documents", "document_embeddings", "document_neighbours"}
+    untouched = {"documents", "rejected_documents", "document_embeddings", "document_neighbours"}
     assert set(stale) == {e["entry"] or f"({e['node']})" for e in read_status(project)["entries"]} - untouched
     assert stale.pop("taxonomy") == ("stale", "keywords of 1 class changed (`raw_keywords`)")
     assert set(stale.values()) == {("stale", "depends on `taxonomy`")}
@@ -186,6 +186,13 @@ def watched(project: Project, first_run: Finished) -> Project:
 
 
 OURS = "--params=dataset=watched"
+TAUGHT = {"student", "annotation_scores", "null_probabilities", "calibration"}
+"""What comes of annotations and the classifier that saw none."""
+AFTER_DECODING = {
+    *("predictions", "submission", "metrics", "case_studies"),
+    *("document_diagnostics", "class_diagnostics", "run_diagnostics"),
+}
+"""What decoding gives, and what is made of that alone; the report reads settings besides."""
 
 
 @pytest.mark.slow
@@ -203,15 +210,49 @@ def test_plain_run_still_runs_every_node(watched: Project) -> None:
 def test_parameter_is_named_with_both_values(watched: Project) -> None:
     changed = f"{OURS},train.head.epochs=2"
     stale = find_stale(watched, changed)
-    assert stale["classifier"] == stale["training_history"] == ("stale", "train.head.epochs 1 -> 2")
-    below = {"class_probabilities", "predictions", "submission", "metrics", "case_studies"}
-    assert {name: stale[name] for name in below} == dict.fromkeys(below, ("stale", "depends on `classifier`"))
-    diagnostics = {"document_diagnostics", "class_diagnostics", "run_diagnostics"}
-    assert set(stale) == below | diagnostics | {"classifier", "training_history", "report"}
-    assert find_nodes(refresh(watched, changed).out)[:2] == ["train_classifier", "predict_probabilities"]
+    named = ("stale", "train.head.epochs 1 -> 2")
+    assert {name: stale.pop(name) for name in ("trained_classifier", "training_history", "report")} == {
+        "trained_classifier": named,
+        "training_history": named,
+        "report": named,
+    }
+    assert stale == dict.fromkeys(
+        {*TAUGHT, "classifier", "class_probabilities", *AFTER_DECODING}, ("stale", "depends on `trained_classifier`")
+    )
+    assert find_nodes(refresh(watched, changed).out)[:2] == ["train_classifier", "train_student"]
     assert find_stale(watched, changed) == {}
-    assert find_stale(watched, OURS)["classifier"] == ("stale", "train.head.epochs 2 -> 1")
+    assert find_stale(watched, OURS)["trained_classifier"] == ("stale", "train.head.epochs 2 -> 1")
     refresh(watched, OURS)
+
+
+@pytest.mark.slow
+def test_other_decoding_trains_nothing_and_encodes_nothing(watched: Project) -> None:
+    changed = f"{OURS},infer.decoding.child_threshold=0.3"
+    stale = find_stale(watched, changed)
+    named = ("stale", "infer.decoding.child_threshold 0.2 -> 0.3")
+    for entry in ("classifier", "predictions", "report"):
+        assert stale.pop(entry) == named
+    assert stale == dict.fromkeys(AFTER_DECODING - {"predictions"}, ("stale", "depends on `predictions`"))
+    done = refresh(watched, changed)
+    ran = set(find_nodes(done.out))
+    assert {"package_classifier", "decode_predictions", "write_report"} <= ran
+    assert not ran & {"train_classifier", "train_student", "predict_probabilities", "embed_documents"}
+    assert "Encoding" not in done.out
+    settings = watched.folder / "data/06_models/watched/test/classifier/settings.json"
+    assert json.loads(settings.read_text("utf-8"))["decoding"]["child_threshold"] == 0.3
+    assert find_stale(watched, changed) == {}
+    refresh(watched, OURS)
+    assert find_stale(watched, OURS) == {}
+
+
+@pytest.mark.slow
+def test_what_counts_as_starved_concerns_no_score_and_no_label(watched: Project) -> None:
+    stale = find_stale(watched, f"{OURS},pseudo_label.starved.threshold=0.5")
+    named = ("stale", "pseudo_label.starved.threshold 0.2 -> 0.5")
+    assert {entry for entry, words in stale.items() if words == named} == {"starved_classes", "report"}
+    assert {"label_statistics", "synthetic_documents", "training_examples", "trained_classifier"} <= set(stale)
+    before = {"document_embeddings", "document_neighbours", "view_weights", "candidate_scores", "silver_labels"}
+    assert not set(stale) & {*before, "annotations", "annotation_queue", "lexical_view", "class_embeddings"}
 
 
 @pytest.mark.slow
@@ -219,7 +260,7 @@ def test_what_would_be_the_same_is_not_run(watched: Project) -> None:
     changed = f"{OURS},infer.batch_size=16"
     done = refresh(watched, changed, "--pipeline=infer")
     assert find_nodes(done.out)[0] == "predict_probabilities"
-    assert "Outside of this pipeline and not fresh: `classifier`, `training_history`" in done.out
+    assert "not fresh" not in done.out, "a batch is no part of what was trained"
     refresh(watched, OURS)
 
 
@@ -267,20 +308,15 @@ def test_changed_code_is_named(watched: Project, tmp_path: Path) -> None:
         return {e["entry"]: (e["state"], *e["reasons"]) for e in entries if e["state"] != "fresh"}
 
     assert find_stale_of_copy() == {}
-    edit(package / "silver.py", "def assign_labels(", "# which class is nearest\n\n\ndef assign_labels(")
-    edit(package / "silver.py", '"""', '"""Words on words. ')
+    labels, decoding = package / "pseudo_labels" / "silver_labels.py", package / "decoding" / "beam.py"
+    edit(labels, "def assign_labels(", "# which class is nearest\n\n\ndef assign_labels(")
+    edit(labels, '"""', '"""Words on words. ')
     assert find_stale_of_copy() == {}
-    edit(package / "decoding.py", "block_size: int = 1024", "block_size: int = 2048")
-    assert find_stale_of_copy() == {
-        "predictions": ("stale", "code of decode_predictions changed (beam_search)"),
-        **dict.fromkeys(
-            (
-                *("submission", "metrics", "case_studies", "report"),
-                *("document_diagnostics", "class_diagnostics", "run_diagnostics"),
-            ),
-            ("stale", "depends on `predictions`"),
-        ),
-    }
+    edit(decoding, "block_size: int = 1024", "block_size: int = 2048")
+    stale = find_stale_of_copy()
+    assert stale["predictions"] == ("stale", "code of decode_predictions changed (beam_search)")
+    assert stale["student"] == ("stale", "code of train_student changed (beam_search)"), "it learns label sets"
+    assert set(stale) == {*TAUGHT, "classifier", "class_probabilities", *AFTER_DECODING, "report"}
     edit(package / "pipelines/pseudo_label/nodes.py", "silver labels are kept", "silver labels stay")
     edit(package / "llm/prompts/write_reviews.txt", "\n", " \n")
     stale = find_stale_of_copy()

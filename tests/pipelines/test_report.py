@@ -122,7 +122,7 @@ def test_page_is_written_without_hooks_and_gold_labels(run, entries, diamond) ->
 def test_page_reads_the_entries_that_it_names_and_the_settings_that_it_shows() -> None:
     (node,) = create_pipeline().only_nodes("write_report").nodes
     entries = {field.name for field in fields(RunEntries)} - {"parameters"}
-    settings = {"seed", "ingest", "enrich", "pseudo_label", "augment", "train", "infer", "report"}
+    settings = {"seed", "ingest", "enrich", "pseudo_label", "annotate", "augment", "train", "infer", "report"}
     # Not those of the ablation's variants, nor of `label`: the page would be stale with what is none of this run.
     assert set(node.inputs) == entries | {f"params:{name}" for name in settings} | {"params:report.title"}
 
