@@ -123,12 +123,6 @@ def test_no_document_is_no_error(diamond, candidates) -> None:
     assert run["expected_f1"] is run["several_paths"] is run["fits_none"] is None
 
 
-def test_document_with_the_number_of_another_is_not_known() -> None:
-    documents = pd.DataFrame({"split": ["train", "test", "test"], "doc_id": ["0", "0", "1"], "text": ["a", "b", "c"]})
-    now = pd.DataFrame({"doc_id": ["1", "0", "2"], "text": ["c", "a", "d"]})
-    assert diagnostics.find_known(documents, now).tolist() == ["1"]
-
-
 # ---------------------------------------------------------------------- classes
 
 
