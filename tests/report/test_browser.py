@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -80,7 +81,9 @@ def read_results(dom: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("size", SIZES)
 def test_page_renders_and_fits_the_window(diamond, tmp_path, size) -> None:
     width, height = SIZES[size]
-    page = write_page(make_run(diamond, texts=[NASTY, "x" * 300, "y " * 300]), "A run " + "z" * 100)
+    run = make_run(diamond, texts=[NASTY, "x" * 300, "y " * 300])
+    run = replace(run, class_descriptions=run.class_descriptions.assign(description="words " * 80))
+    page = write_page(run, "A run " + "z" * 100)
     (tmp_path / "report.html").write_text(POLICY.sub("", page).replace("</body>", f"{MEASURE}</body>"), "utf-8")
     (tmp_path / "frame.html").write_text(FRAME.replace("WIDTH", str(width)).replace("HEIGHT", str(height)), "utf-8")
     dom = open_page((tmp_path / "frame.html").as_uri(), tmp_path / "browser", width + 20, height + 20)
