@@ -29,7 +29,9 @@
     const lower = text.toLowerCase();
     const places = readWords().map((word) => lower.indexOf(word)).filter((place) => place >= 0);
     const first = places.length && Math.min(...places);
-    const start = first > SHOWN - BEFORE ? first - BEFORE : 0;
+    const near = first > SHOWN - BEFORE ? first - BEFORE : 0;
+    const space = near ? text.indexOf(" ", near) : -1;
+    const start = space >= 0 && space < first ? space + 1 : near;
     return (start ? "…" : "") + text.slice(start, start + SHOWN) + (start + SHOWN < text.length ? "…" : "");
   }
 
