@@ -24,9 +24,10 @@ WITHOUT_COLUMNS = (
     "LLMDataset",
     "ClassifierDataset",
     "PlotlyDataset",
+    "StudentDataset",
     "TextDataset",
 )
-TABLES = {name: entry for name, entry in CATALOG.items() if not entry["type"].endswith(WITHOUT_COLUMNS)}
+TABLES = {name: entry for name, entry in sorted(CATALOG.items()) if not entry["type"].endswith(WITHOUT_COLUMNS)}
 APART = ("ablation_table", "bulk_labels", "run_record")
 """Entries that no stage of a run writes, or, the last, whose keys are nodes."""
 STAGES = [name for name in TABLES if "." not in name and name not in APART]
