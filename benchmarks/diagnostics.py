@@ -109,7 +109,7 @@ def diagnose(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
         run.predictions, run.probabilities, run.candidates, run.silver_labels, run.taxonomy
     )
     classes = diagnostics.diagnose_classes(run.predictions, run.silver_labels, documents, run.taxonomy)
-    whole = diagnostics.diagnose_run(documents, run.predictions, run.silver_labels, run.taxonomy)
+    whole = diagnostics.diagnose_run(documents, run.predictions, run.silver_labels, {}, run.taxonomy)
     return documents.set_index("doc_id").loc[run.predictions["doc_id"]].reset_index(), classes, whole
 
 

@@ -1,5 +1,10 @@
 """Fixtures shared by all tests."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # two threads of torch on a core that is shared wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +23,14 @@ from small_corpus import CORPUS, DESCRIPTIONS
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a run of the project with one worker, and the tests of a file together."""
+    for item in items:
+        shared = "project" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("project" if shared else item.location[0]))
+
 
 DIAMOND_CLASSES = [
     ("an", "animals"),

@@ -13,6 +13,7 @@ from hmltc_kedro.datasets.llm import LLMDataset
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import RecordedClient, TemplateClient
 from hmltc_kedro.modeling import HierarchicalClassifier
+from hmltc_kedro.modeling import classifier as classifier_module
 
 # ---------------------------------------------------------------------- encoder
 
@@ -151,10 +152,10 @@ def test_failed_save_leaves_the_old_classifier(
     dataset = ClassifierDataset(filepath=str(tmp_path / "classifier"), device="cpu")
     dataset.save(classifier)
 
-    def fail(self: HierarchicalClassifier) -> str:
+    def fail(*parts: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr(HierarchicalClassifier, "_write_card", fail)
+    monkeypatch.setattr(classifier_module, "write_card", fail)
     with pytest.raises(DatasetError, match="disk full"):
         dataset.save(classifier)
     assert dataset.exists()

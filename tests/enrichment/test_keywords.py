@@ -14,7 +14,7 @@ def requests(diamond: Taxonomy) -> list[ChatRequest]:
 
 
 def test_one_question_a_class_without_keywords(requests: list[ChatRequest]) -> None:
-    assert [request.class_id for request in requests] == ["an", "ga", "ca", "ct", "to"], "dogs and beds have some"
+    assert [request.subject for request in requests] == ["an", "ga", "ca", "ct", "to"], "dogs and beds have some"
     assert {(r.task, r.schema, r.temperature, r.max_tokens) for r in requests} == {
         ("write_keywords", ClassKeywords, 0.3, 99)
     }

@@ -118,15 +118,9 @@ def test_no_document_is_no_error(diamond, candidates) -> None:
     assert frame.empty
     classes = diagnostics.diagnose_classes(nothing, nothing, frame, diamond)
     assert classes["n_predicted"].sum() == 0
-    run = diagnostics.diagnose_run(frame, nothing.assign(paths=[], fits=[]), nothing, diamond)
+    run = diagnostics.diagnose_run(frame, nothing.assign(paths=[], fits=[]), nothing, {}, diamond)
     assert run["n_docs"] == run["n_compared"] == run["effective_classes"] == 0
     assert run["expected_f1"] is run["several_paths"] is run["fits_none"] is None
-
-
-def test_document_with_the_number_of_another_is_not_known() -> None:
-    documents = pd.DataFrame({"split": ["train", "test", "test"], "doc_id": ["0", "0", "1"], "text": ["a", "b", "c"]})
-    now = pd.DataFrame({"doc_id": ["1", "0", "2"], "text": ["c", "a", "d"]})
-    assert diagnostics.find_known(documents, now).tolist() == ["1"]
 
 
 # ---------------------------------------------------------------------- classes
@@ -192,7 +186,7 @@ def test_run_is_put_together(diamond) -> None:
             "teacher_agreement": [1.0, np.nan, np.nan, 0.0],
         }
     )
-    run = diagnostics.diagnose_run(documents, predictions, make_labels(["an"], ["ga", "to"]), diamond)
+    run = diagnostics.diagnose_run(documents, predictions, make_labels(["an"], ["ga", "to"]), {}, diamond)
     assert run["expected_f1"] == pytest.approx(0.6)
     # Dogs twice, cats once, tools twice: shares 0.4, 0.2, 0.4; the silver labels end in two classes alike.
     entropy = -(0.4 * np.log(0.4) * 2 + 0.2 * np.log(0.2))
@@ -205,6 +199,33 @@ def test_run_is_put_together(diamond) -> None:
         "teacher_agreement": 0.5,
     }
     assert (run["fits_none"], run["several_paths"], run["never_predicted"]) == (0.75, 0.25, 2)
+
+
+def test_what_a_judge_says_keeps_the_words_for_what_it_is() -> None:
+    known = {
+        "n_annotated": 90,
+        "n_audit": 60,
+        "wished_precision": 0.8,
+        "agreement": 0.75,
+        "agreement_interval": [0.7, 0.8],
+        "accept": 0.5,
+        "share_accepted": 0.6,
+        "precision": 0.79,
+        "precision_interval": [0.7, 0.9],
+    }
+    assert diagnostics.describe_calibration(known) == {
+        "n_audit": 60,
+        "judge_agreement": 0.75,
+        "judge_agreement_interval": [0.7, 0.8],
+        "wished_precision": 0.8,
+        "share_accepted": 0.6,
+        "accepted_precision": 0.79,
+        "accepted_precision_interval": [0.7, 0.9],
+        "measured_against": "the judgements of a language model on documents drawn at random, not the truth",
+    }
+    nothing = diagnostics.describe_calibration({})
+    assert nothing.pop("n_audit") == 0
+    assert set(nothing.values()) == {None}
 
 
 def test_stability_is_the_mean_over_the_pairs(diamond) -> None:

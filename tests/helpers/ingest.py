@@ -4,10 +4,11 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro.validation.parameter_validator import ParameterValidator
 
+from hmltc_kedro.cli import find_cause
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -15,6 +16,13 @@ from kedro_project import REPOSITORY
 
 DATASET = "mine"
 """What the dataset is called, whose files are below `data/01_raw/mine`."""
+
+
+class Kept(MemoryDataset):
+    """Stays loaded when the last node has read it."""
+
+    def release(self) -> None:
+        """Keep it."""
 
 
 @functools.cache
@@ -46,9 +54,12 @@ def ingest(folder: Path) -> dict[str, Any]:
     for name, value in parameters.items():
         catalog[name] = MemoryDataset(value, copy_mode="assign")
     for name in stage.all_outputs():
-        catalog[name] = MemoryDataset(copy_mode="assign")
-    SequentialRunner().run(stage, catalog)
-    return {name: catalog.load(name) for name in stage.outputs()}
+        catalog[name] = Kept(copy_mode="assign")
+    try:
+        SequentialRunner().run(stage, catalog)
+    except DatasetError as error:  # a file that cannot even be loaded; the command looks for the cause as well
+        raise find_cause(error) or error from error
+    return {name: catalog.load(name) for name in stage.all_outputs()}
 
 
 def edit(file: Path, content: bytes) -> None:

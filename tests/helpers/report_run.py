@@ -8,8 +8,9 @@ import pandas as pd
 from pydantic import BaseModel
 
 from hmltc_kedro.evaluation import diagnostics, error_analysis, scores
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pseudo_labels import starvation
-from hmltc_kedro.report import RunEntries, figures
+from hmltc_kedro.report import RunEntries, build_page, figures
 from hmltc_kedro.studies import style
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -44,9 +45,51 @@ def make_predictions(n: int) -> pd.DataFrame:
             "class_ids": [SETS[t] for t in turns],
             "paths": [PATHS[t] for t in turns],
             "scores": scores,
+            "decision": ["accept" if row[0] >= 0.5 or i == 2 else "review" for i, row in enumerate(scores)],
+            "source": ["recorded" if i == 1 else "person" if i == 2 else "model" for i in range(n)],
             "fits": [row[0] >= 0.4 for row in scores],
         }
     )
+
+
+def make_candidates(doc_ids: list[str]) -> pd.DataFrame:
+    """Return four candidates a test document, best first, dogs, cat toys, animals, tools; and one for training."""
+    paths = [["an", "do"], ["an", "ca", "ct"], ["an"], ["ga", "to"]]
+    rows = [("test", i, k, path[-1], path, 3.0 - k / 2) for i in doc_ids for k, path in enumerate(paths, start=1)]
+    rows += [("train", "0", 1, "ga", ["ga"], 9.0)]
+    return pd.DataFrame(rows, columns=["split", "doc_id", "rank", "class_id", "path", "score_fused"])
+
+
+def make_annotations() -> pd.DataFrame:
+    """Return what people said of two documents, and a judge of four: two with classes, a "none" and no answer."""
+    rows = [
+        ("train", "0", ["an", "do"], "person", "", "given", ""),
+        ("test", "2", ["ga", "to"], "person", "", "given", ""),
+        ("test", "1", ["an", "ca"], "recorded", "high", "audit", ""),
+        ("train", "1", [], "recorded", "low", "audit", ""),
+        ("train", "2", [], "recorded", "", "coverage", "number 99 is not on offer"),
+        ("test", "0", ["an"], "recorded", "medium", "doubt", ""),
+    ]
+    frame = pd.DataFrame(rows, columns=["split", "doc_id", "class_ids", "source", "confidence", "reason", "error"])
+    return frame.assign(round=[0, 0, 1, 1, 1, 2], offered=[[]] * 6, answer="")
+
+
+CALIBRATION = {
+    "n_annotated": 90,
+    "n_audit": 60,
+    "wished_precision": 0.8,
+    "agreement": 0.736,
+    "agreement_interval": [0.64, 0.819],
+    "agreement_by_confidence": {"high": {"n": 45, "agreement": 0.77}, "low": {"n": 15, "agreement": 0.634}},
+    "accept": 0.78,
+    "share_accepted": 0.635,
+    "precision": 0.765,
+    "precision_interval": [0.694, 0.833],
+}
+"""As `annotation.calibration` writes it."""
+
+UNKNOWN = dict.fromkeys(CALIBRATION) | {"n_annotated": 12, "n_audit": 6, "wished_precision": 0.8}
+"""Likewise, of too few judged documents."""
 
 
 def make_diagnostics(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -72,6 +115,11 @@ def make_documents(split: str, texts: list[str]) -> pd.DataFrame:
     """Return documents of one split, numbered from 0."""
     ids = [str(i) for i in range(len(texts))]
     return pd.DataFrame({"split": split, "doc_id": ids, "text": texts}).astype("str")
+
+
+def write_page(run: RunEntries, title: str = "A run") -> str:
+    """Return the page of a run of all stages."""
+    return build_page(run, title, STAGES)
 
 
 def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = True, **changes: Any) -> RunEntries:
@@ -118,6 +166,8 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
         silver_labels=labels,
         starved_classes=starved,
         label_statistics=starvation.summarise_classes(labels, taxonomy, list(starved["class_id"])),
+        candidate_scores=make_candidates(list(test["doc_id"])),
+        annotations=make_annotations(),
         synthetic_documents=synthetic,
         training_examples=labels[labels["kept"]],
         training_history=pd.DataFrame(
@@ -130,12 +180,14 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
             ],
             columns=["phase", "epoch", "loss", "validation_loss", "seconds"],
         ),
+        calibration=CALIBRATION,
         predictions=predictions,
         document_diagnostics=trust,
         class_diagnostics=diagnostics.diagnose_classes(predictions, given, trust, taxonomy),
-        run_diagnostics=diagnostics.diagnose_run(trust, predictions, given, taxonomy),
+        run_diagnostics=diagnostics.diagnose_run(trust, predictions, given, CALIBRATION, taxonomy),
         metrics={
             **scores.evaluate(truth, predicted, probabilities, taxonomy, 42),
+            "by_source": {"model": scores.evaluate_sets(truth, predicted, 42)} if known else {},
             "zero_shot": scores.evaluate_sets(truth, predicted, 42) if known else None,
         },
         case_studies=error_analysis.trace_cases(
@@ -150,7 +202,7 @@ def make_run(taxonomy: Taxonomy, texts: list[str] | None = None, gold: bool = Tr
             layout.assign(x_before=[0, 1, -1], y_before=[0, 1, 1], x_after=[0, 2, -2], y_after=[0, 2, 3]), taxonomy
         ),
         run_record={},
-        parameters={"seed": 42, "pseudo_label": Settings(views=["text"]), "ablation": {"seeds": [7]}},
+        parameters={"seed": 42, "pseudo_label": Settings(views=["text"])},
         encoder=Encoder(),
     )
     return replace(run, **changes)

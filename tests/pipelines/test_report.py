@@ -15,7 +15,7 @@ from report_run import make_predictions, make_run
 
 STUDIES = create_pipeline().only_nodes("draw_taxonomy_map", "measure_gcn_study", "draw_gcn_map", "measure_style_study")
 DIAGNOSTICS = create_pipeline().only_nodes("diagnose_documents", "diagnose_classes", "diagnose_run")
-LATER = ("training_history", "metrics", "case_studies")
+LATER = ("training_history", "calibration", "metrics", "case_studies")
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_pipeline_gives_the_page(run, entries) -> None:
     assert "puppy, strong dog leash" in page, "a silver label"
     assert "toy mouse with catnip for cats" in page, "a prediction"
     assert "How far to trust this" in page
+    assert "agree with the judge&#39;s by 0.736 (mean sample-F1, 95 % interval 0.640 to 0.819)" in page
     assert "the others came after the silver labels" not in page, "every test document has a silver label"
 
 
@@ -93,6 +94,7 @@ def test_diagnostics_compare_each_test_document_with_its_own_silver_label(run, e
     classes = outputs["class_diagnostics"].set_index("class_id")
     assert classes.index.tolist() == list(diamond.class_ids)
     assert classes["n_silver"].tolist() == [1, 2, 1, 0, 0, 0, 1]
+    assert outputs["run_diagnostics"]["judge_agreement"] == 0.736
     assert classes["n_predicted"].tolist() == [2, 1, 1, 1, 0, 0, 1]
     json.dumps(outputs["run_diagnostics"])
 

@@ -3,16 +3,18 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from browser import BROWSER, open_page
-from hmltc_kedro.report import build_page
-from report_run import NASTY, make_run
+from report_run import NASTY, make_run, write_page
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
 
 SIZES = {"desk": (1200, 900), "phone": (390, 844)}
+LAST = {"desk": 1200, "phone": 2300}
+"""Pixels above which the predictions begin."""
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 MEASURE = """<script>
   for (const details of document.querySelectorAll("details")) details.open = true;
@@ -27,6 +29,9 @@ MEASURE = """<script>
     wide: wide.map((e) => e.outerHTML.slice(0, 80)),
     cut: cut.map((t) => t.textContent),
     documents: document.querySelectorAll("#results .document").length,
+    blank: [...document.querySelectorAll("tr")].filter((row) => box(row).height > 160
+      && [...row.cells].some((cell) => box(cell).left > innerWidth - 20)).map((row) => row.textContent.slice(0, 80)),
+    predictions: Math.round(box(document.getElementById("predictions")).top + scrollY),
     charts: [...document.querySelectorAll("svg")].filter((svg) => box(svg).width > 0 && box(svg).height > 0).length,
     ink: getComputedStyle(document.body).color,
   }, "*");
@@ -42,12 +47,14 @@ TYPE = """<script>
   words.value = "SPADE number 6";
   words.dispatchEvent(new Event("input", {bubbles: true}));
 </script>"""
+EVERY = ["0", "1", "3", "4", "5", "6", "7", "2"]
+"""The documents, the most doubtful first; a person labelled the last."""
 MORE = """<script>document.getElementById("more").click();</script>"""
 
 
 @pytest.fixture
 def page(diamond) -> str:
-    return build_page(make_run(diamond), "A run")
+    return write_page(make_run(diamond))
 
 
 @pytest.fixture
@@ -74,14 +81,17 @@ def read_results(dom: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("size", SIZES)
 def test_page_renders_and_fits_the_window(diamond, tmp_path, size) -> None:
     width, height = SIZES[size]
-    page = build_page(make_run(diamond, texts=[NASTY, "x" * 300, "y " * 300]), "A run " + "z" * 100)
+    run = make_run(diamond, texts=[NASTY, "x" * 300, "y " * 300])
+    run = replace(run, class_descriptions=run.class_descriptions.assign(description="words " * 80))
+    page = write_page(run, "A run " + "z" * 100)
     (tmp_path / "report.html").write_text(POLICY.sub("", page).replace("</body>", f"{MEASURE}</body>"), "utf-8")
     (tmp_path / "frame.html").write_text(FRAME.replace("WIDTH", str(width)).replace("HEIGHT", str(height)), "utf-8")
     dom = open_page((tmp_path / "frame.html").as_uri(), tmp_path / "browser", width + 20, height + 20)
     measured = json.loads(html.unescape(re.findall(r"<pre>(.*?)</pre>", dom, re.DOTALL)[0]))
     assert measured.pop("charts") == page.count("<svg") == 8, "each takes up room"
     assert measured.pop("ink") == "rgb(28, 33, 38)", "the page's own style, #1c2126"
-    assert measured == {"window": width, "page": width, "wide": [], "cut": [], "documents": 3}
+    assert measured.pop("predictions") < LAST[size], "what a person came for is on the first screens"
+    assert measured == {"window": width, "page": width, "wide": [], "cut": [], "blank": [], "documents": 3}
 
 
 def test_own_script_runs_under_the_pages_policy_and_no_other(page, load) -> None:
@@ -93,9 +103,9 @@ def test_own_script_runs_under_the_pages_policy_and_no_other(page, load) -> None
 
 def test_documents_come_the_most_doubtful_first_and_as_text(page, load) -> None:
     dom = load(page)
-    assert read_results(dom)[1] == ["0", "1", "2", "3", "4", "5", "6", "7"]
-    assert "document 1, expected F1 0.222, agreement of the views 0.222</p>" in dom
-    assert "document 2, expected F1 0.333</p>" in dom
+    assert read_results(dom)[1] == EVERY
+    assert "document 1, expected F1 0.222, agreement of the views 0.222</span>" in dom
+    assert "document 2, expected F1 0.333</span>" in dom
     assert "<img" not in dom
     assert NASTY.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in dom
 
@@ -105,13 +115,18 @@ def test_documents_come_the_most_doubtful_first_and_as_text(page, load) -> None:
     [
         ("#words=number+3", ["3", "4"]),  # an id counts as a word
         ("#words=PET%20beds", ["3", "7"]),
-        ("#class=6", ["2", "6"]),
-        ("#class=6&order=surest", ["6", "2"]),
+        ("#class=6", ["6", "2"]),
+        ("#class=6&order=surest", ["2", "6"]),
+        ("#decision=review", ["0", "1", "3"]),
+        ("#decision=accept&order=surest", ["2", "7", "6", "5", "4"]),
+        ("#source=a+person", ["2"]),
+        ("#source=the+judge+(recorded)&decision=accept", []),
+        ("#source=nobody", EVERY),
         ("#class=2&words=spade", ["3", "4", "7"]),
         ("#doubtful=1", ["0"]),
         ("#words=nothing", []),
-        ("#class=99", ["0", "1", "2", "3", "4", "5", "6", "7"]),
-        ("#predictions", ["0", "1", "2", "3", "4", "5", "6", "7"]),
+        ("#class=99", EVERY),
+        ("#predictions", EVERY),
     ],
 )
 def test_search_and_filter_follow_the_address(page, load, query, found) -> None:
@@ -128,9 +143,33 @@ def test_typing_searches_and_changes_the_address(page, load) -> None:
 
 
 def test_more_documents_are_shown_when_asked_for(diamond, load) -> None:
-    page = build_page(make_run(diamond, texts=[f"spade {i}" for i in range(30)]), "A run")
+    page = write_page(make_run(diamond, texts=[f"spade {i}" for i in range(20)]))
     first, both = load(page), load(page, MORE)
-    assert len(read_results(first)[1]) == 20
-    assert len(read_results(both)[1]) == 30
+    assert len(read_results(first)[1]) == 10
+    assert len(read_results(both)[1]) == 20
     assert '<button id="more" type="button">' in first
     assert '<button id="more" type="button" hidden="">' in both
+
+
+def test_any_document_is_found_by_a_word_of_its_whole_text_and_shown_where_it_stands(diamond, load) -> None:
+    long = "start " + "filler " * 400 + "needle " + "more " * 400 + "end"
+    page = write_page(make_run(diamond, texts=["short", long, "x", NASTY]))
+    dom = load(page, query="#words=needle")
+    assert read_results(dom) == ("1 of 4 documents on this page", ["1"])
+    (shown,) = re.findall(r'<p class="text">(…[^<]*…)</p>', dom)
+    assert "needle" in shown and len(shown) == 302
+    assert f'<details class=""><summary class="">Full text</summary><p class="text">{long}</p></details>' in dom
+    assert ">Full text<" not in load(page, query="#words=short")
+
+
+def test_document_shows_who_labelled_it_the_decision_and_the_next_best_paths(page, load) -> None:
+    (judged,) = re.findall(r'<li class="document">.*</li>(?=</ol>)', load(page, query="#source=the+judge+(recorded)"))
+    text = re.sub(r"<[^>]*>", "|", judged)
+    assert [part for part in text.split("|") if part.strip()] == [
+        "spade number 0",
+        *("animals > cats ".replace(">", "&gt;"), "0.222"),
+        *("review", "may fit no class", "labels by the judge (recorded)"),
+        "document 1, expected F1 0.222, agreement of the views 0.222",
+        "Runner-up: animals &gt; dogs",
+        *("animals &gt; dogs ", "2.500", "animals &gt; cats &gt; cat toys ", "2.000", "garden &gt; tools ", "1.000"),
+    ]

@@ -1,13 +1,16 @@
 """What the report says of documents and their errors, worked out by hand on the diamond."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmltc_kedro.report import document_summaries
-from report_run import NASTY, make_diagnostics, make_documents, make_predictions, make_run
+from hmltc_kedro.report import RunEntries, document_summaries
+from report_run import NASTY, make_diagnostics, make_predictions, make_run
 
 # ---------------------------------------------------------------------- trust
 
@@ -25,8 +28,19 @@ def test_every_document_is_in_one_bar_by_expected_f1_and_silver_label() -> None:
 # ---------------------------------------------------------------------- predictions
 
 
-def choose(predictions: pd.DataFrame) -> pd.DataFrame:
-    return document_summaries.choose_documents(predictions, make_diagnostics(predictions))
+LARGE = document_summaries.MAX_CHARACTERS + 1
+"""Characters, too many to be on the page as a whole."""
+
+
+def choose(predictions: pd.DataFrame, characters: int = LARGE) -> pd.DataFrame:
+    asked = predictions.assign(source="model")
+    return document_summaries.choose_documents(asked, make_diagnostics(predictions), characters)
+
+
+def pack(run: RunEntries) -> dict[str, Any]:
+    characters = document_summaries.count_characters(run.documents)
+    chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics, characters)
+    return document_summaries.pack_documents(run, chosen)
 
 
 def test_small_corpus_is_on_the_page_as_a_whole_the_most_doubtful_first() -> None:
@@ -71,22 +85,92 @@ def test_caps_hold_and_no_class_is_left_out(n: int, limit: int, per_class: int, 
 
 def test_packed_documents_refer_to_classes_by_position(diamond) -> None:
     run = make_run(diamond)
-    packed = document_summaries.pack_documents(
-        run, document_summaries.choose_documents(run.predictions, run.document_diagnostics)
-    )
-    paths = [[0, 2, 4], [0, 3, 4]]
+    packed = pack(run)
+    paths, beds = [[0, 2, 4], [0, 3, 4]], [([0, 3, 5], 2.0), ([1, 6], 1.0)]
     assert packed["names"][4] == "pet beds"
-    assert packed["documents"][3] == ["3", "spade number 2", [0, 2, 3, 4], paths, [0.444, 0.444], 0, 0.444, 0.444]
-    assert packed["documents"][0][1:] == [NASTY, [0, 2], [[0, 2]], [0.111], 1, 0.111, 0.111]
-    assert packed["documents"][2][-2:] == [0.333, None], "JSON has no NaN"
+    assert packed["longest"] is None
+    spade = [
+        "3",
+        "spade number 2",
+        [0, 2, 3, 4],
+        paths,
+        [0.444, 0.444],
+        0,
+        0.444,
+        0.444,
+        "review",
+        "the model",
+        0,
+        beds,
+    ]
+    assert packed["documents"][2] == spade
+    nasty = [NASTY, [0, 2], [[0, 2]], [0.111], 1, 0.111, 0.111, "review", "the model", 1, beds]
+    assert packed["documents"][0][1:] == nasty
+    assert packed["documents"][1][8:10] == ["review", "the judge (recorded)"]
+    given = packed["documents"][-1]
+    assert given[:1] + given[5:10] == ["2", 0, 0.333, None, "accept", "a person"], "settled, so last; JSON has no NaN"
 
 
-def test_document_that_is_gone_has_no_text(diamond) -> None:
-    run = make_run(diamond, test_documents=make_documents("test", ["only this"]))
-    packed = document_summaries.pack_documents(
-        run, document_summaries.choose_documents(run.predictions, run.document_diagnostics)
+def test_document_that_is_gone_has_no_text_and_no_runner_up(diamond) -> None:
+    run = make_run(diamond)
+    first = run.documents[(run.documents["split"] == "train") | (run.documents["doc_id"] == "0")]
+    gone = replace(run, documents=first, candidate_scores=run.candidate_scores.iloc[:0])
+    assert [(row[1], row[-1]) for row in pack(gone)["documents"][:2]] == [(NASTY, []), ("", [])]
+
+
+def test_label_sets_that_were_given_are_not_doubtful_unless_they_are_to_be_reviewed() -> None:
+    predictions = make_predictions(10).assign(source=["recorded", "recorded", *["model"] * 8])
+    predictions["decision"] = ["accept", "review", *["review"] * 8]
+    chosen = document_summaries.choose_documents(predictions, make_diagnostics(predictions), 0)
+    assert chosen["doc_id"].tolist() == [*"123456789", "0"]
+    assert chosen["doubtful"].tolist() == [True] + [False] * 9
+    everything = predictions.assign(source="person", decision="")
+    assert not document_summaries.choose_documents(everything, make_diagnostics(predictions), 0)["doubtful"].any()
+
+
+def test_all_documents_are_on_the_page_while_they_fit(monkeypatch) -> None:
+    monkeypatch.setattr(document_summaries, "MAX_PER_CLASS", 1)
+    predictions = make_predictions(40)
+    assert len(choose(predictions, LARGE - 1)) == 40
+    assert len(choose(predictions, LARGE)) == 4, "the doubtful tenth, which has one of each label set"
+    monkeypatch.setattr(document_summaries, "MAX_WHOLE", 39)
+    assert len(choose(predictions, 0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("lengths", "characters", "longest"),
+    [([], 9, 0), ([3, 5], 8, 5), ([3, 5], 7, 4), ([9, 1, 9], 11, 5), ([9, 9], 0, 0), ([0, 4, 2], 6, 4)],
+)
+def test_longest_texts_are_cut_until_all_fit(lengths, characters, longest) -> None:
+    assert document_summaries.find_longest(lengths, characters) == longest
+    assert sum(min(length, longest) for length in lengths) <= characters
+
+
+def test_cut_texts_are_marked(diamond, monkeypatch) -> None:
+    monkeypatch.setattr(document_summaries, "MAX_CHARACTERS", 8)
+    packed = pack(make_run(diamond, texts=["rake", "a long text", "x"]))
+    assert packed["longest"] == 3
+    assert {row[0]: row[1] for row in packed["documents"]} == {"0": "rak…", "1": "a l…", "2": "x"}
+
+
+def test_runners_up_are_the_best_candidates_that_the_label_set_lacks(diamond, monkeypatch) -> None:
+    predictions = pd.DataFrame({"doc_id": ["b", "a", "c"], "class_ids": [["an", "do"], ["ga"], []]})
+    candidates = pd.DataFrame(
+        {
+            "doc_id": ["a", "a", "a", "a", "b", "b", "z"],
+            "path": [["an", "ca", "ct"], ["an", "ca"], ["ga"], ["ga", "to"], ["an"], ["an", "ca"], ["ga"]],
+            "score_fused": np.array([3.0, 2.5, 2.0, 1.25, 0.5, -0.25, 9.0], dtype=np.float32),
+        }
     )
-    assert [row[1] for row in packed["documents"][:2]] == ["only this", ""]
+    found = document_summaries.find_runners_up(predictions, candidates, diamond)
+    assert found == [[([0, 3], -0.25)], [([0, 3, 5], 3.0), ([1, 6], 1.25)], []]
+    monkeypatch.setattr(document_summaries, "RUNNERS_UP", 1)
+    assert document_summaries.find_runners_up(predictions, candidates, diamond)[1] == [([0, 3, 5], 3.0)]
+
+
+def test_sources_are_named_for_people(diamond) -> None:
+    listed = document_summaries.list_sources(make_run(diamond).predictions)
+    assert listed == [("the model", 6), ("the judge (recorded)", 1), ("a person", 1)]
 
 
 def test_predicted_classes_are_in_the_order_of_their_paths(diamond) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.report import summaries
 from report_run import make_run
 
@@ -39,14 +40,15 @@ def test_taxonomy_is_counted(diamond) -> None:
 
 
 def test_stages_without_a_record_have_work_but_no_seconds_and_no_money(diamond) -> None:
-    rows = {row["stage"]: row for row in summaries.describe_stages(make_run(diamond))}
-    assert list(rows) == list(summaries.STAGES)
+    rows = {row["stage"]: row for row in summaries.describe_stages(make_run(diamond), STAGES)}
+    assert list(rows) == list(STAGES)
     assert {(row["seconds"], row["money"], row["usage"], row["finished"]) for row in rows.values()} == {
         (None, None, None, None)
     }
     assert rows["ingest"]["did"] == ["14 documents read, 1 set aside", "7 classes on 3 levels"]
     assert rows["enrich"]["did"] == ["6 class descriptions by a language model, 1 from the template"]
     assert rows["pseudo_label"]["did"] == ["5 of 6 silver labels kept", "2 of 7 classes starved"]
+    assert rows["annotate"]["did"] == ["2 documents labelled by people, 4 asked about"]
     assert rows["augment"]["did"][0] == "2 synthetic documents, for 1 of 2 starved classes"
     assert rows["train"]["did"] == ["head: 2 epochs", "fine tuning: 1 epochs"]
     assert rows["evaluate"]["did"] == ["4 documents scored"]
@@ -60,7 +62,7 @@ def test_stages_add_up_what_their_nodes_took(diamond) -> None:
         "write_synthetic_documents": make_node("augment", 1.0, llm=make_usage(calls=1)),
         "final.train_classifier": make_node("ablation", 99.0),
     }
-    rows = {row["stage"]: row for row in summaries.describe_stages(make_run(diamond, run_record=record))}
+    rows = {row["stage"]: row for row in summaries.describe_stages(make_run(diamond, run_record=record), STAGES)}
     enrich = rows["enrich"]
     assert (enrich["seconds"], enrich["finished"]) == (3.5, "2026-01-02T10:00:00+00:00")
     assert enrich["money"] == "$0.5000", "answers on hand are free, whatever the price"
@@ -93,11 +95,11 @@ def test_long_text_is_cut() -> None:
 # ---------------------------------------------------------------------- scores and settings
 
 
-def test_settings_have_defaults_and_leave_out_the_ablation(diamond) -> None:
-    settings = summaries.flatten_settings(make_run(diamond).parameters)
+def test_settings_have_defaults_and_follow_the_stages(diamond) -> None:
+    settings = summaries.flatten_settings(make_run(diamond).parameters, STAGES)
     assert settings[""] == {"seed": 42}
     assert settings["pseudo_label"] == {"views": ["text"], "gap.value": 0.25}
-    assert "ablation" not in settings
+    assert list(settings) == ["", *STAGES]
 
 
 def test_versions_name_python_and_the_packages() -> None:

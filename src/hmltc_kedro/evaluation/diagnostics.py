@@ -2,11 +2,12 @@
 
 None of this is a score. Classifier, silver labels and views all come from the same class names and descriptions: an
 error that they share is seen by none of them. `benchmarks/diagnostics.py` measures what each number is worth where
-there are gold labels.
+there are gold labels. What a judge said of documents drawn at random is evidence from outside, but a model's word.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from hmltc_kedro.taxonomy import Taxonomy
 
 LEXICAL = "score_lexical"
 """The column of the candidates that is no dense view; `score_fused` is no view at all."""
+
+AGAINST = "the judgements of a language model on documents drawn at random, not the truth"
+"""What the numbers of a calibration compare with; stands beside them wherever they are read."""
 
 
 def diagnose_documents(
@@ -205,7 +209,11 @@ def _find_largest(counts: sparse.csr_array) -> tuple[IntArray, IntArray]:
 
 
 def diagnose_run(
-    documents: pd.DataFrame, predictions: pd.DataFrame, silver_labels: pd.DataFrame, taxonomy: Taxonomy
+    documents: pd.DataFrame,
+    predictions: pd.DataFrame,
+    silver_labels: pd.DataFrame,
+    calibration: Mapping[str, Any],
+    taxonomy: Taxonomy,
 ) -> dict[str, Any]:
     """Return the numbers of the whole run in a form `json.dump` takes.
 
@@ -213,13 +221,14 @@ def diagnose_run(
         documents: of `diagnose_documents`.
         predictions: columns class_ids and paths.
         silver_labels: column class_ids, of the documents that are compared.
+        calibration: see `annotation.calibration`; empty where nothing was judged.
         taxonomy: the classes.
 
     Returns:
         n_docs; n_compared, those with a silver label; the means expected_f1, view_agreement and teacher_agreement, None
         without a value; fits_none, the share of documents that may fit no class; several_paths, the share predicted
         with more than one; effective_classes of the predictions and effective_silver_classes, see
-        `count_effective_classes`; never_predicted, classes.
+        `count_effective_classes`; never_predicted, classes. Then what `describe_calibration` returns.
     """
     means = documents[["expected_f1", "view_agreement", "teacher_agreement"]].mean()
     predicted = taxonomy.to_matrix(predictions["class_ids"])
@@ -232,7 +241,32 @@ def diagnose_run(
         "effective_classes": count_effective_classes(predicted, taxonomy),
         "effective_silver_classes": count_effective_classes(taxonomy.to_matrix(silver_labels["class_ids"]), taxonomy),
         "never_predicted": int((np.asarray(predicted.sum(axis=0)).ravel() == 0).sum()),
+        **describe_calibration(calibration),
     }
+
+
+def describe_calibration(calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a judge's word on the audit part says of the run, with names that say whose word it is.
+
+    Args:
+        calibration: see `annotation.calibration`; empty where nothing was judged.
+
+    Returns:
+        n_audit, judged documents drawn at random; judge_agreement, judge_agreement_interval; wished_precision,
+        share_accepted, accepted_precision, accepted_precision_interval; None where it is not known. measured_against
+        says in words what they compare with, None if there is nothing to compare with.
+    """
+    names = {
+        "judge_agreement": "agreement",
+        "judge_agreement_interval": "agreement_interval",
+        "wished_precision": "wished_precision",
+        "share_accepted": "share_accepted",
+        "accepted_precision": "precision",
+        "accepted_precision_interval": "precision_interval",
+    }
+    known: dict[str, Any] = {name: calibration.get(key) for name, key in names.items()}
+    said = known["judge_agreement"] is not None
+    return {"n_audit": calibration.get("n_audit", 0), **known, "measured_against": AGAINST if said else None}
 
 
 def count_effective_classes(labels: sparse.csr_array, taxonomy: Taxonomy) -> float:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from scipy import sparse
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
-from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.arrays import DoubleArray, FloatArray, IntArray
 from hmltc_kedro.taxonomy import Taxonomy
 
 RIDGE_SCALE = 5.0
@@ -191,18 +192,16 @@ def fit_weights(described: FloatArray, targets: FloatArray, trust: FloatArray) -
         targets: shares of the right paths, shape (n, K).
         trust: of the documents, shape (n,).
     """
-    x, y, v = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (described, targets, trust))
-    w = torch.zeros(described.shape[2], requires_grad=True)
-    optimizer = torch.optim.LBFGS([w], max_iter=60, line_search_fn="strong_wolfe")
+    share = targets.sum(axis=1, keepdims=True)  # 1, or 0 for a document none of whose paths is on offer
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = -((torch.log_softmax(x @ w, dim=1) * y).sum(dim=1) * v).sum() + PENALTY * w.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+    def lose(weights: DoubleArray) -> tuple[float, DoubleArray]:
+        logs = log_softmax(described @ weights.astype(np.float32), axis=1)
+        slope = trust[:, None] * (np.exp(logs) * share - targets)
+        loss = -float((trust[:, None] * targets * logs).sum(dtype=np.float64)) + PENALTY * float(weights @ weights)
+        return loss, np.einsum("nkf,nk->f", described, slope).astype(np.float64) + 2 * PENALTY * weights
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return np.asarray(w.detach().numpy(), dtype=np.float32)
+    found = minimize(lose, np.zeros(described.shape[2]), jac=True, method="L-BFGS-B")
+    return np.asarray(found.x, dtype=np.float32)
 
 
 def sum_over_paths(scores: FloatArray, chosen: IntArray, table: PathTable, mean_paths: float) -> FloatArray:

@@ -36,10 +36,12 @@ class RunEntries:
     silver_labels: pd.DataFrame
     starved_classes: pd.DataFrame
     label_statistics: pd.DataFrame
+    candidate_scores: pd.DataFrame
     annotations: pd.DataFrame
     synthetic_documents: pd.DataFrame
     training_examples: pd.DataFrame
     training_history: pd.DataFrame
+    calibration: dict[str, Any]
     predictions: pd.DataFrame
     document_diagnostics: pd.DataFrame
     class_diagnostics: pd.DataFrame

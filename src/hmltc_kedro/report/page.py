@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hmltc_kedro.report import charts, class_summaries, document_summaries, summaries
+from hmltc_kedro.report import charts, class_summaries, document_summaries, summaries, worth
 from hmltc_kedro.report.entries import RunEntries
 
 N_BARS = 10
@@ -39,9 +39,11 @@ def build_page(run: RunEntries, title: str, stages: Sequence[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": show_number, "score": show_score, "share": show_share}
+    environment.filters |= {"number": show_number, "score": show_score, "share": show_share, "interval": show_interval}
     script = _read_template("script.js")
-    chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics)
+    characters = document_summaries.count_characters(run.documents)
+    chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics, characters)
+    packed = document_summaries.pack_documents(run, chosen)
     return environment.get_template("page.html").render(
         title=title,
         stage_names=stages,
@@ -49,11 +51,13 @@ def build_page(run: RunEntries, title: str, stages: Sequence[str]) -> str:
         summaries=summaries,
         class_summaries=class_summaries,
         document_summaries=document_summaries,
+        worth=worth,
         chosen=chosen,
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style=Markup(_read_template("style.css")),
-        packed=embed_json(document_summaries.pack_documents(run, chosen)),
+        longest=packed["longest"],
+        packed=embed_json(packed),
         charts=draw_charts(run),
         bars_of=class_summaries.rank_classes(run.label_statistics, N_BARS),
     )
@@ -121,6 +125,11 @@ def show_score(value: float | None) -> str:
 def show_share(value: float | None) -> str:
     """Return a share in per cent."""
     return "–" if value is None or value != value else f"{value:.1%}"
+
+
+def show_interval(values: Sequence[float] | None) -> str:
+    """Return the two ends of an interval with three decimals."""
+    return "–" if values is None else " to ".join(map(show_score, values))
 
 
 def _read_template(name: str) -> str:

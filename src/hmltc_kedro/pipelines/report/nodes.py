@@ -73,11 +73,15 @@ def diagnose_classes(
 
 
 def diagnose_run(
-    predictions: pd.DataFrame, silver_labels: pd.DataFrame, document_diagnostics: pd.DataFrame, taxonomy: Taxonomy
+    predictions: pd.DataFrame,
+    silver_labels: pd.DataFrame,
+    document_diagnostics: pd.DataFrame,
+    calibration: dict[str, Any],
+    taxonomy: Taxonomy,
 ) -> dict[str, Any]:
-    """Put the diagnostics of the documents together into a few numbers on the run."""
+    """Put the diagnostics of the documents, and what judged ones say, together into a few numbers on the run."""
     silver = select_split(silver_labels, "test")
-    return diagnostics.diagnose_run(document_diagnostics, predictions, silver, taxonomy)
+    return diagnostics.diagnose_run(document_diagnostics, predictions, silver, calibration, taxonomy)
 
 
 def write_report(title: str, **entries: Any) -> str:

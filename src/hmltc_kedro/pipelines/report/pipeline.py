@@ -61,7 +61,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.diagnose_run,
-                inputs=["predictions", "silver_labels", "document_diagnostics", "taxonomy"],
+                inputs=["predictions", "silver_labels", "document_diagnostics", "calibration", "taxonomy"],
                 outputs="run_diagnostics",
                 name="diagnose_run",
             ),
