@@ -32,7 +32,9 @@ PLACES = {
 
 def answer(body: Body, _: int) -> Response:
     """Return what a well-behaved model would say: a function of the prompt alone."""
-    (name,) = body["response_format"]["json_schema"]["schema"]["properties"]
+    name, *others = body["response_format"]["json_schema"]["schema"]["properties"]
+    if others:
+        return completion(json.dumps({"choices": [1], "confidence": "high"}))
     word = str(sum(prompt_of(body).encode()))
     return completion(json.dumps({name: f"things with {word}" if name == "description" else [f"thing {word}"]}))
 
@@ -127,7 +129,7 @@ def test_one_keyword_changes(story: tuple[Project, FakeServer]) -> None:
     assert set(new.loc[new["task"] == "write_reviews", "subject"]) == (starved - before["starved"]) | (
         starved & {kettles}
     )
-    assert set(new["task"]) <= {"describe_class", "write_reviews"}
+    assert set(new["task"]) <= {"describe_class", "write_reviews", "judge_document"}, "other candidates, other offers"
     assert server.total == asked + len(new)
 
     # The same as a clean, full run with the new keyword.
@@ -202,7 +204,7 @@ def test_threads_leave_everything_fresh(watched: Project) -> None:
 
 @pytest.mark.slow
 def test_plain_run_still_runs_every_node(watched: Project) -> None:
-    assert len(find_nodes(watched.run("--env=test", OURS, "--pipeline=ingest"))) == 3
+    assert len(find_nodes(watched.run("--env=test", OURS, "--pipeline=ingest"))) == 4
     assert find_stale(watched, OURS) == {}
 
 
@@ -339,7 +341,7 @@ def test_part_of_the_chain_run_alone_leaves_the_rest_stale(watched: Project) -> 
     assert stale["class_descriptions"] == ("stale", "depends on `enriched_taxonomy`")
     assert "taxonomy" not in stale and "documents" not in stale
     path.write_bytes(before)
-    assert find_nodes(refresh(watched, OURS).out) == ["build_taxonomy", "check_gold_labels"]
+    assert set(find_nodes(refresh(watched, OURS).out)) == {"build_taxonomy", "check_gold_labels", "read_labels"}
     assert find_stale(watched, OURS) == {}
 
 
@@ -364,3 +366,66 @@ def test_before_the_first_run_all_is_missing(project: Project) -> None:
     assert {e["state"] for e in status["entries"] if e["entry"]} == {"missing"}
     out = project.kedro("status", "--env=test", "--params=dataset=never_run", "--pipelines=ingest,train").out
     assert "missing; `kedro refresh` runs what is not fresh" in out
+
+
+# ---------------------------------------------------------------------- documents that come later
+
+
+def read_labels(path: Path, rows: pd.Series) -> tuple[list[Any], list[Any]]:
+    """Return what labels say of the documents of some rows, and the scores."""
+    frame = pd.read_parquet(path)[rows]
+    sets = [list(map(list, frame[name])) for name in ("class_ids", "names")]
+    paths = [[list(path) for path in paths] for paths in frame["paths"]]
+    facts = [frame["doc_id"].tolist(), *sets, paths, frame["fits"].tolist(), frame["decision"].tolist()]
+    return facts, [score for scores in frame["scores"] for score in scores]
+
+
+def strip_ages(status: dict[str, Any]) -> dict[str, Any]:
+    return {**status, "entries": [{**entry, "age": None} for entry in status["entries"]]}
+
+
+@pytest.mark.slow
+def test_label_gives_the_label_sets_of_the_predictions_and_makes_nothing_stale(watched: Project) -> None:
+    bulk, output = watched.raw / "watched" / "bulk", watched.folder / "data/07_model_output/watched/test"
+    documents = pd.read_parquet(watched.folder / "data/02_intermediate/watched/documents.parquet")
+    bulk.mkdir()
+    documents[documents["split"] == "test"][["doc_id", "text"]].to_parquet(bulk / "again.parquet")
+    before, digests = read_status(watched, OURS), watched.read_digests("test", "watched")
+    out = watched.run("--env=test", OURS, "--pipeline=label")
+    assert find_nodes(out) == ["label_documents"]
+    assert re.search(r"again\.parquet: 20 documents in \d+\.\d s$", out, re.MULTILINE)
+
+    source = pd.read_parquet(output / "predictions.parquet")["source"]
+    model = source == "model"  # what was said of a document stands in the run, where it was said of
+    assert sorted(source.value_counts()) == [4, 16]
+    facts, scores = read_labels(output / "bulk_labels" / "again.parquet", model)
+    expected, expected_scores = read_labels(output / "predictions.parquet", model)
+    assert facts == expected
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-3)
+
+    assert strip_ages(read_status(watched, OURS)) == strip_ages(before)
+    after = watched.read_digests("test", "watched")
+    assert {name: after[name] for name in digests} == digests, "beside what is there and not over it"
+    labels = {f"07_model_output/test/bulk_labels/{name}" for name in ("again.parquet", "manifest.json")}
+    assert set(after) - set(digests) == labels
+
+
+@pytest.mark.slow
+def test_label_skips_what_is_done_and_refresh_sees_what_is_new(watched: Project) -> None:
+    bulk = watched.raw / "watched" / "bulk"
+    labels = watched.folder / "data/07_model_output/watched/test/bulk_labels"
+    written = (labels / "again.parquet").stat().st_mtime_ns
+    assert "0 files labelled, the others were" in watched.run("--env=test", OURS, "--pipeline=label")
+    assert find_stale(watched, OURS, "--pipeline=label") == {}
+    (bulk / "new.csv").write_text("doc_id,text\na,Whistling kettle 2 l\nb,\n", "utf-8")
+    assert find_stale(watched, OURS, "--pipeline=label") == {
+        "(label_documents)": ("stale", "bulk_documents.documents changed")
+    }
+    done = watched.kedro("refresh", "--env=test", OURS, "--pipeline=label")
+    assert done.code == 1 and "Traceback" not in done.text
+    assert (
+        "watched/bulk/new.csv:3: the text is empty; write one or remove the line (or set ingest.on_invalid" in done.err
+    )
+    refresh(watched, f"{OURS},ingest.on_invalid=skip", "--pipeline=label")
+    assert pd.read_parquet(labels / "new.parquet")["doc_id"].tolist() == ["a"]
+    assert (labels / "again.parquet").stat().st_mtime_ns == written
