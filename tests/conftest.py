@@ -24,15 +24,6 @@ from small_corpus import CORPUS, DESCRIPTIONS
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a run of the project with one worker, and the tests of a file together."""
-    for item in items:
-        shared = "project" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("project" if shared else item.location[0]))
-
-
 DIAMOND_CLASSES = [
     ("an", "animals"),
     ("ga", "garden"),
@@ -105,7 +96,7 @@ def diamond_vectors(encoder: TextEncoder) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Return a project that all tests share; each test works on a dataset or a variant of its own."""
+    """Return a project that all tests of a worker share; each works on a dataset or a variant of its own."""
     project = Project(tmp_path_factory.mktemp("project"))
     yield project
     project.close()

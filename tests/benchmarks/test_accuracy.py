@@ -152,7 +152,9 @@ def test_measured_results_are_kept_and_used(
     scores, measured = accuracy.read_result(accuracy.find_result("sample", "base", 42))
     assert len(scores) == 20
     assert measured["sample_f1"] == pytest.approx(scores["sample_f1"].mean())
-    assert measured["seconds"].keys() == {"ingest", "enrich", "encoding", "pseudo_label", "augment", "train", "infer"}
+    assert measured["seconds"].keys() == {
+        *("ingest", "enrich", "encoding", "pseudo_label", "annotate", "augment", "train", "infer")
+    }
     assert peak <= measured["peak_memory"] <= accuracy.measure_peak_memory()
     results = accuracy.collect_results(["base"], ["sample"], [42, 43])
     assert results["base", "sample"].scores.shape == (2, 20)

@@ -22,7 +22,6 @@ WITH_TORCH = {"text/device.py"} | {
         "head",
         "loop",
         "losses",
-        "path_ranking",
         "phases",
         "self_training",
         "training",

@@ -127,7 +127,7 @@ def train_on_nothing() -> None:
 def decode_for_other_classes() -> None:
     old = tensors.TensorTable(["0"], {"probabilities": np.ones((1, 1), dtype=np.float16)}, columns=["0"])
     now = Taxonomy.from_edges([("0", "pets"), ("1", "garden")], [])
-    decode_predictions(old, None, now, None)  # type: ignore[arg-type]
+    decode_predictions(old, None, None, {}, now, None)  # type: ignore[arg-type]
 
 
 def score_other_documents() -> None:

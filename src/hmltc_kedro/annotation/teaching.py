@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PRESENT = DecodingSettings.model_validate({"child_threshold": 0.2, "max_paths": 3, "path_ratio": 0.8})
 """How the label sets are decoded that speak for the classifier; a constant, so that no setting of decoding trains."""
 
-COLUMNS = ["split", "doc_id", "source", "confidence", "reason", "expected_f1", "expected_precision", "f1", "precision"]
+SAID = ["split", "doc_id", "source", "confidence", "reason"]
+COLUMNS = [*SAID, "expected_f1", "expected_precision", "f1", "precision"]
 """Of what the student says of annotated documents."""
 
 
@@ -49,7 +50,8 @@ def teach_student(
     """
     taxonomy, taught = classifier.taxonomy, select_teaching(annotations)
     if len(taught) < MIN_JUDGED:
-        return Student.untaught(taxonomy), pd.DataFrame(columns=COLUMNS)
+        nothing = {name: pd.Series([], dtype="str" if name in SAID else "float64") for name in COLUMNS}
+        return Student.untaught(taxonomy), pd.DataFrame(nothing)
     rows = find_rows(documents, taught)
     others = draw_others(len(documents), rows, seed)
     both = classifier.gather_evidence(list(documents["text"].iloc[np.append(rows, others)]), encoder)
