@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
-import pickle
 import re
 import ssl
 import subprocess
@@ -316,7 +316,7 @@ def test_hidden_values_are_there_and_in_no_representation() -> None:
     assert "openai" in repr(hidden)
     assert hidden == {"openai": {"api_key": "sk-canary", "port": 987654321}, "bare": "sk-canary", "list": ["sk-x"]}
     assert str(hidden["bare"]) == "sk-canary" and json.loads(json.dumps(hidden)) == hidden
-    copied = pickle.loads(pickle.dumps(hidden))  # as for workers in processes of their own
+    copied = copy.deepcopy(hidden)  # by the protocol that carries objects to workers as well
     assert type(copied) is HiddenDict and type(copied["bare"]) is HiddenText and copied == hidden
 
 
