@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DatasetError
 
 from hmltc_kedro.datasets.raw import RawTableDataset
+from hmltc_kedro.errors import InputError
 
 
 def test_text_file_is_read_with_its_lines(tmp_path: Path) -> None:
@@ -43,11 +44,27 @@ def test_csv_with_a_key_of_two_columns(tmp_path: Path) -> None:
     assert not dataset.load().exists
 
 
-def test_text_corpus_goes_before_the_other_formats(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["corpus.csv", "corpus.parquet"])
+def test_two_files_of_one_corpus_are_refused_by_name(tmp_path: Path, other: str) -> None:
     (tmp_path / "corpus.txt").write_text("1\tfrom text\n")
-    (tmp_path / "corpus.csv").write_text("doc_id,text\n1,from csv\n")
+    dataset = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True)
+    assert dataset.find_file() == tmp_path / "corpus.txt"
+    (tmp_path / other).write_text("doc_id,text\n1,from another\n")
+    with pytest.raises(InputError) as error:
+        dataset.find_file()
+    assert str(error.value) == f"{tmp_path}/corpus.txt: {other} lies beside it and holds the same; remove all but one"
+
+
+def test_corpus_may_be_a_folder_of_parquet_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus.parquet"
+    for name, doc_id in {"part-1": "b", "part-0": "a", "day=2/part-0": "0", "_temporary/part-0": "x"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"doc_id": [doc_id], "text": [f"text of {doc_id}"]}).to_parquet(folder / f"{name}.parquet")
+    (folder / "_SUCCESS").write_text("")
+    (folder / ".part-0.parquet.crc").write_text("")
     table = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True).load()
-    assert table.rows["value"].tolist() == ["from text"]
+    assert table.rows[["line", "key"]].values.tolist() == [[1, "0"], [2, "a"], [3, "b"]]
+    assert table.path == str(folder)
 
 
 def test_missing_file_loads_as_an_empty_table_that_says_so(tmp_path: Path) -> None:

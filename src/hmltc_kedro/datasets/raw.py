@@ -16,6 +16,7 @@ from hmltc_kedro.corpus.raw_files import (
     read_text_table,
 )
 from hmltc_kedro.datasets.previews import preview_frame
+from hmltc_kedro.errors import InputError
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
@@ -53,9 +54,17 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         self.metadata = metadata
 
     def find_file(self) -> Path | None:
-        """Return the file that is read, whatever its ending; None if there is none."""
+        """Return the file that is read, whatever its ending, or the folder of its Parquet parts; None for none.
+
+        Raises:
+            InputError: there are two, and one of them would be read for the other.
+        """
         candidates = [self._filepath.with_suffix(ending) for ending in self._endings]
-        return next((path for path in candidates if path.is_file()), None)
+        found = [path for path in candidates if path.is_file() or (path.suffix == ".parquet" and path.is_dir())]
+        if len(found) > 1:
+            others = " and ".join(path.name for path in found[1:])
+            raise InputError(f"{found[0]}: {others} lies beside it and holds the same; remove all but one")
+        return found[0] if found else None
 
     def load(self) -> RawTable:
         """Read the file."""
