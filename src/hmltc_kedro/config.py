@@ -86,11 +86,18 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return HiddenDict(hide_values(self._read_credentials()))
         config = super().__getitem__(key)
         if key == "catalog":
-            return anchor_paths(config, Path(self.conf_source).resolve().parent)
+            columns = self["parameters"].get("ingest", {}).get("columns")
+            return anchor_paths(name_columns(config, columns) if columns else config, self._root)
         if key != "parameters":
             return config
         complete = complete_settings(config)
+        if complete.get("label", {}).get("source"):
+            complete["label"]["source"] = _anchor(complete["label"]["source"], self._root, False)
         return expand_variants(complete, find_variant_inputs()) if "ablation" in complete else complete
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.conf_source).resolve().parent
 
     def _read_credentials(self) -> dict[str, Any]:
         """Return the credentials of base, local and the environment, the later before the earlier.
@@ -120,6 +127,22 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
 PATHS = ("cache", "recordings", "source", "target", "model")
 """Settings of catalog entries that may be paths; Kedro itself knows `filepath` alone."""
+
+
+def name_columns(catalog: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the catalog with the columns of documents, the parameter `ingest.columns`, in the entries that read them.
+
+    They are a parameter and no setting of each entry, so that they are said once and a change makes documents stale.
+    """
+    named = {"columns": {"key": [columns["doc_id"]], "values": list(columns["text"])}}
+    return {
+        name: {**entry, **named} if isinstance(entry, Mapping) and _reads_documents(entry) else entry
+        for name, entry in catalog.items()
+    }
+
+
+def _reads_documents(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("corpus")) or str(entry.get("type")).endswith(".BulkDataset")
 
 
 def anchor_paths(catalog: Mapping[str, Any], root: Path) -> dict[str, Any]:

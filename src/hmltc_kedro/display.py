@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+_hidden = False
 
 
 def show_progress() -> bool:
     """Tell whether progress bars belong on the terminal: only where a person is watching."""
-    return sys.stderr.isatty()
+    return sys.stderr.isatty() and not _hidden
+
+
+@contextmanager
+def hidden_progress() -> Iterator[None]:
+    """Show no bars inside: those of parts, where the whole has one of its own or another process shows it."""
+    global _hidden
+    before, _hidden = _hidden, True
+    try:
+        yield
+    finally:
+        _hidden = before
 
 
 def shorten(text: str, length: int, mark: str = "") -> str:

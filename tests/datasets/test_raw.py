@@ -37,7 +37,7 @@ def test_corpus_may_be_csv_or_parquet(tmp_path: Path, ending: str) -> None:
 def test_csv_with_a_key_of_two_columns(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("classes,split,note,doc_id\ndogs,test,sure,a/b\n")
-    columns = {"key": ["split", "doc_id"], "value": "classes"}
+    columns = {"key": ["split", "doc_id"], "values": ["classes"]}
     dataset = RawTableDataset(filepath=str(path), columns=columns, optional=True)
     assert dataset.load().rows[["line", "key", "value"]].values.tolist() == [[2, "test/a/b", "dogs"]]
     path.unlink()

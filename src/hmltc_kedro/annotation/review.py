@@ -204,11 +204,11 @@ def _merge(
     merged = []
     for cells in records:
         key = "/".join(cells[name].strip() for name in COLUMNS.key)
-        merged.append({**cells, COLUMNS.value: values[key]} if key in changed else cells)
+        merged.append({**cells, COLUMNS.values[0]: values[key]} if key in changed else cells)
     empty = dict.fromkeys(records[0] if records else COLUMNS.names, "")
     for key in added:
         split, doc_id = key.split("/", 1)
-        merged.append({**empty, "split": split, "doc_id": doc_id, COLUMNS.value: values[key]})
+        merged.append({**empty, "split": split, "doc_id": doc_id, COLUMNS.values[0]: values[key]})
     return merged
 
 

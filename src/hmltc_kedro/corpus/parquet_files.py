@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-Locate = Callable[[Path, Sequence[str]], Mapping[str, int]]
+Locate = Callable[[Path | str, Sequence[str]], Mapping[str, int]]
 """Finds columns in the header of a file."""
 
 
@@ -28,6 +28,11 @@ class TextColumn:
 
     texts: list[str] = field(default_factory=list)
     problems: list[str | None] = field(default_factory=list)
+
+    def extend(self, other: TextColumn) -> None:
+        """Add the rows of another."""
+        self.texts.extend(other.texts)
+        self.problems.extend(other.problems)
 
 
 def read_parquet_columns(path: Path, locate: Locate, names: Sequence[str], ids: Container[str]) -> list[TextColumn]:
@@ -48,9 +53,7 @@ def read_parquet_columns(path: Path, locate: Locate, names: Sequence[str], ids: 
     columns = [TextColumn() for _ in names]
     for part in _list_parts(path):
         for name, column, read in zip(names, columns, _read_part(part, locate, names), strict=True):
-            for text, problem in _read_values(read, name, name in ids):
-                column.texts.append(text)
-                column.problems.append(problem)
+            column.extend(read_column(read, name, name in ids))
     return columns
 
 
@@ -78,6 +81,12 @@ def _read_part(part: Path, locate: Locate, names: Sequence[str]) -> list[pa.Chun
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise InputError(f"{part}: not a readable Parquet file ({error}); write it again") from error
     return [table.column(found[places[name]]) for name in names]
+
+
+def read_column(column: pa.ChunkedArray, name: str, is_id: bool) -> TextColumn:
+    """Return an Arrow column as texts; `name` is what it is called in messages."""
+    texts, problems = zip(*_read_values(column, name, is_id), strict=True) if len(column) else ((), ())
+    return TextColumn(list(texts), list(problems))
 
 
 def _read_values(column: pa.ChunkedArray, name: str, is_id: bool) -> Iterator[tuple[str, str | None]]:

@@ -12,15 +12,28 @@ CONTROL = r"[\x00-\x1f\x7f\x85\u2028\u2029]"
 
 
 def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (documents, rejected): columns split, doc_id, text, and reason for the rejected.
+    """Return (documents, rejected) of corpora that have documents; else see `check_documents`.
+
+    Raises:
+        InputError: an empty corpus, and what `check_documents` refuses.
+    """
+    documents, rejected = check_documents(tables, skip_invalid)
+    for split, table in tables.items():
+        if not (documents["split"] == split).any():
+            raise InputError(f"{table.path}:1: no documents; write <doc_id>TAB<text> lines")
+    return documents, rejected
+
+
+def check_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (documents, rejected): columns split, doc_id, text, and line and reason for the rejected.
 
     Args:
         tables: one raw corpus a split.
         skip_invalid: set bad documents aside instead of raising.
 
     Raises:
-        InputError: an empty corpus; unless `skip_invalid`, an unreadable line, an empty id or text, an
-            id of two lines, or a document id twice within a split (train and test may both count from 0).
+        InputError: unless `skip_invalid`, an unreadable line, an empty id or text, an id of two lines, or a document
+            id twice within a split (train and test may both count from 0).
     """
     parts = []
     for split, table in tables.items():
@@ -51,9 +64,6 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
         messages[0] += " (or set ingest.on_invalid: skip)"
         raise InputError.from_problems(messages)
     documents = rows.loc[rows["reason"].isna(), ["split", "doc_id", "text"]].reset_index(drop=True)
-    for split, table in tables.items():
-        if not (documents["split"] == split).any():
-            raise InputError(f"{table.path}:1: no documents; write <doc_id>TAB<text> lines")
     columns = ["split", "doc_id", "text", "line", "reason"]
     return documents, bad[columns].reset_index(drop=True)
 

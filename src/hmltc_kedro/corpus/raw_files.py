@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from hmltc_kedro.corpus.parquet_files import read_parquet_columns
+from hmltc_kedro.corpus.parquet_files import TextColumn, read_parquet_columns
 from hmltc_kedro.errors import InputError
 
 MAX_FIELD = 2**31 - 1
@@ -72,7 +72,7 @@ def read_text_table(path: Path, separator: str) -> RawTable:
     Raises:
         InputError: the file is a spreadsheet or UTF-16.
     """
-    _check_encoding(path)
+    _check_encoding(path, str(path))
     lines: list[int] = []
     keys: list[str] = []
     values: list[str] = []
@@ -114,20 +114,20 @@ class Columns:
 
     Attributes:
         key: the columns that name a row; the values of several are joined by `/`.
-        value: the column with what the row says.
+        values: the columns with what the row says; those of several that are not empty are joined by a space.
         owner: who has these columns, for messages.
     """
 
     key: tuple[str, ...]
-    value: str
+    values: tuple[str, ...]
     owner: str = "this file has"
 
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.key, self.value)
+        return (*self.key, *self.values)
 
-    def locate(self, path: Path, found: Sequence[str]) -> dict[str, int]:
+    def locate(self, path: Path | str, found: Sequence[str]) -> dict[str, int]:
         """Return where in a header each of them stands; in other capitals if none is written as here.
 
         Raises:
@@ -149,16 +149,32 @@ class Columns:
         raise InputError(f"{path}:1: no column {', '.join(missing)}; {self.owner} the columns {listed}")
 
 
+def join_columns(path: str, columns: Sequence[TextColumn], n_keys: int, first: int = 1) -> RawTable:
+    """Return columns of N rows as a table: the first ones name a row, the others say what it says.
+
+    Args:
+        path: what the file is called in messages.
+        columns: of N rows each.
+        n_keys: how many of them name a row.
+        first: number of the first row.
+    """
+    keys = ["/".join(parts) for parts in zip(*(column.texts for column in columns[:n_keys]), strict=True)]
+    texts = zip(*(column.texts for column in columns[n_keys:]), strict=True)
+    values = [" ".join(filter(None, parts)) for parts in texts]
+    problems = [next(filter(None, found), None) for found in zip(*(c.problems for c in columns), strict=True)]
+    return RawTable(path, make_rows(list(range(first, first + len(keys))), keys, values, problems))
+
+
 def _find_column(name: str, found: Sequence[str]) -> list[int]:
     exact = [place for place, cell in enumerate(found) if cell == name]
     return exact or [place for place, cell in enumerate(found) if cell.strip().casefold() == name.casefold()]
 
 
-CORPUS = Columns(("doc_id",), "text", owner="a corpus has")
+CORPUS = Columns(("doc_id",), ("text",), owner="a corpus has")
 
 
-def read_corpus_frame(path: Path) -> RawTable:
-    """Read a CSV or Parquet corpus with the columns doc_id and text.
+def read_corpus_frame(path: Path, columns: Columns = CORPUS) -> RawTable:
+    """Read a CSV or Parquet corpus with the columns doc_id and text, or those that stand for them.
 
     `line` is the line of the file on which a CSV record begins; of a Parquet file it is the row, from 1, of a folder
     of Parquet files the row when they are read by name one after the other.
@@ -167,10 +183,9 @@ def read_corpus_frame(path: Path) -> RawTable:
         InputError: the columns are not there, or the file is not CSV or Parquet.
     """
     if path.suffix != ".parquet":
-        return read_csv_table(path, CORPUS)
-    keys, values = read_parquet_columns(path, CORPUS.locate, CORPUS.names, ids=CORPUS.key)
-    problems = [key or value for key, value in zip(keys.problems, values.problems, strict=True)]
-    return RawTable(str(path), make_rows(list(range(1, len(problems) + 1)), keys.texts, values.texts, problems))
+        return read_csv_table(path, columns)
+    found = read_parquet_columns(path, columns.locate, columns.names, ids=columns.key)
+    return join_columns(str(path), found, len(columns.key))
 
 
 def read_csv_table(path: Path, columns: Columns) -> RawTable:
@@ -181,27 +196,42 @@ def read_csv_table(path: Path, columns: Columns) -> RawTable:
     Raises:
         InputError: the columns are not there, or the file is not CSV in UTF-8.
     """
+    return make_csv_table(path, columns, read_csv_records(path, columns))
+
+
+def make_csv_table(path: Path | str, columns: Columns, records: Iterable[CsvRecord]) -> RawTable:
+    """Return some records of a CSV file as a table; `path` is what it is called in messages."""
     lines: list[int] = []
     keys: list[str] = []
     values: list[str] = []
     problems: list[str | None] = []
-    for line, record, problem in read_csv_records(path, columns):
+    for line, record, problem in records:
         lines.append(line)
         keys.append("/".join(record[name].strip() for name in columns.key))
-        values.append(record[columns.value].strip())
+        values.append(" ".join(filter(None, (record[name].strip() for name in columns.values))))
         problems.append(problem)
     return RawTable(str(path), make_rows(lines, keys, values, problems))
 
 
-def read_csv_records(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str], str | None]]:
-    """Yield the records of a CSV file: the line on which it begins, its cells by column, and what is wrong with it.
+CsvRecord = tuple[int, dict[str, str], str | None]
+"""The line on which a record begins, its cells by column, and what is wrong with it."""
+
+
+def read_csv_records(path: Path, columns: Columns, called: str | None = None) -> Iterator[CsvRecord]:
+    """Yield the records of a CSV file.
 
     Blank lines are passed over, a byte order mark is dropped, and a cell that is missing is empty.
+
+    Args:
+        path: the file.
+        columns: that it has to have.
+        called: what it is called in messages, if that is not its path.
 
     Raises:
         InputError: as `read_csv_table`.
     """
-    _check_encoding(path)
+    shown = called or str(path)
+    _check_encoding(path, shown)
     csv.field_size_limit(MAX_FIELD)
     # Bytes that are not UTF-8 become lone surrogates here, so that their line can be told.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
@@ -209,7 +239,7 @@ def read_csv_records(path: Path, columns: Columns) -> Iterator[tuple[int, dict[s
         before = 0
         try:
             header = [name.strip() for name in next(reader, [])]
-            own = {place: name for name, place in columns.locate(path, header).items()}
+            own = {place: name for name, place in columns.locate(shown, header).items()}
             places: dict[str, int] = {}
             for place, name in enumerate(header):
                 places.setdefault(own.get(place, name), place)
@@ -228,15 +258,15 @@ def read_csv_records(path: Path, columns: Columns) -> Iterator[tuple[int, dict[s
         except csv.Error as error:
             # A quote that is not closed is noticed where it has swallowed the rest of the file.
             begin = f", of the record that begins on line {before + 1}" if reader.line_num > before + 1 else ""
-            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); check the quotes{begin}") from error
+            raise InputError(f"{shown}:{reader.line_num}: not CSV ({error}); check the quotes{begin}") from error
 
 
-def _check_encoding(path: Path) -> None:
+def _check_encoding(path: Path, shown: str) -> None:
     """Refuse what spreadsheets save instead of text in UTF-8 unless they are told to."""
     with path.open("rb") as handle:
         head = handle.read(64)
     if head.startswith(b"PK\x03\x04"):
         kind = "CSV" if path.suffix == ".csv" else "text"
-        raise InputError(f"{path}:1: a spreadsheet and no {kind}; save it as {kind} in UTF-8")
+        raise InputError(f"{shown}:1: a spreadsheet and no {kind}; save it as {kind} in UTF-8")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        raise InputError(f"{path}:1: the file is UTF-16; save it as UTF-8")
+        raise InputError(f"{shown}:1: the file is UTF-16; save it as UTF-8")

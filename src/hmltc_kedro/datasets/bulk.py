@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from hmltc_kedro.corpus.shards import ENDINGS
+from hmltc_kedro.corpus.storage import list_files
 from hmltc_kedro.datasets.previews import preview_frame
-from hmltc_kedro.freshness.digests import content_digest
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.labelling.folder import BulkFolder
 
 if TYPE_CHECKING:
@@ -20,37 +21,52 @@ class BulkDataset(AbstractDataset[None, BulkFolder]):
     """A resource: `load()` gives the folder of bulk documents and the folder of their labels.
 
     Args:
-        source: folder of the documents.
+        source: address of the documents: a folder, a pattern or a file, of this machine or as fsspec takes it.
         target: folder of the labels.
+        columns: of the documents; they come from the parameter `ingest.columns`.
+        credentials: options of the storage.
         metadata: for Kedro-Viz.
     """
 
-    def __init__(self, *, source: str, target: str, metadata: dict[str, Any] | None = None) -> None:
-        """Remember the folders."""
-        self._folder = BulkFolder(Path(source), Path(target))
+    def __init__(
+        self,
+        *,
+        source: str,
+        target: str,
+        columns: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember the addresses."""
+        self._folder = BulkFolder(source, target, columns or {}, credentials or {})
         self.metadata = metadata
 
     def load(self) -> BulkFolder:
-        """Return the folders."""
+        """Return the addresses."""
         return self._folder
 
     def save(self, data: None) -> None:
-        """Refuse: labels are written one file at a time."""
-        raise DatasetError(f"{self._folder.target}: written by the stage `label`, file by file")
+        """Refuse: labels are written one shard at a time."""
+        raise DatasetError(f"{self._folder.target}: written by the stage `label`, shard by shard")
 
     def identify(self) -> dict[str, Any]:
-        """Say where the documents come from and what they are, so that `kedro refresh` sees new ones."""
-        source = self._folder.source
-        return {"source": str(source), "documents": content_digest(source) if source.is_dir() else ""}
+        """Say where the documents come from and which files there are, so that `kedro refresh` sees new ones."""
+        folder = self._folder
+        try:
+            files = list_files(folder.source, ENDINGS, folder.options)
+        except InputError:  # nothing there; the stage says so if it is run
+            files = []
+        return {"source": folder.source, "documents": {file.address: [file.size, file.version] for file in files}}
 
     def preview(self) -> TablePreview:
-        """Return what is labelled, for Kedro-Viz: a row a file."""
-        done = self._folder.read_manifest()
-        rows = [{"labels": name, "rows": shard.rows, "seconds": shard.seconds} for name, shard in done.items()]
-        return preview_frame(pd.DataFrame(rows, columns=["labels", "rows", "seconds"]))
+        """Return what is labelled, for Kedro-Viz: a row a shard."""
+        columns = ["labels", "rows", "seconds"]
+        shards = self._folder.read_manifest().get("shards", {})
+        rows = [{"labels": name, "rows": shard["rows"], "seconds": shard["seconds"]} for name, shard in shards.items()]
+        return preview_frame(pd.DataFrame(rows, columns=columns))
 
     def _exists(self) -> bool:
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"source": str(self._folder.source), "target": str(self._folder.target)}
+        return {"source": self._folder.source, "target": self._folder.target}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 
 from hmltc_kedro.corpus.raw_files import (
+    CORPUS,
     Columns,
     RawTable,
     make_rows,
     read_corpus_frame,
-    read_csv_table,
     read_text_table,
 )
 from hmltc_kedro.datasets.previews import preview_frame
@@ -29,7 +29,8 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         filepath: the text file. For a corpus a file of the same name with the ending `.csv` or `.parquet` serves
             as well.
         separator: between key and value.
-        columns: of a CSV file: `key`, the columns that name a row (joined by `/`), and `value`, what it says.
+        columns: of a table: `key`, the columns that name a row (joined by `/`), and `values`, what it says; of a
+            corpus in CSV or Parquet they come from the parameter `ingest.columns`.
         corpus: whether CSV and Parquet are looked for.
         optional: whether the file may be missing; it then loads as an empty table.
         metadata: for Kedro-Viz.
@@ -48,7 +49,8 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         """Remember where the file lies."""
         self._filepath = Path(filepath)
         self._separator = separator
-        self._columns = Columns(tuple(columns["key"]), columns["value"]) if columns else None
+        owner = {"owner": CORPUS.owner} if corpus else {}
+        self._columns = Columns(tuple(columns["key"]), tuple(columns["values"]), **owner) if columns else CORPUS
         self._endings = [self._filepath.suffix, *([".csv", ".parquet"] if corpus else [])]
         self.optional = optional
         self.metadata = metadata
@@ -71,11 +73,9 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         path = self.find_file()
         if path is None:
             return RawTable(str(self._filepath), make_rows([], [], [], []), exists=False)
-        if self._columns is not None:
-            return read_csv_table(path, self._columns)
         if path.suffix == ".txt":
             return read_text_table(path, self._separator)
-        return read_corpus_frame(path)
+        return read_corpus_frame(path, self._columns)
 
     def save(self, data: None) -> None:
         """Refuse: raw data is what the user gave."""

@@ -1,41 +1,104 @@
-"""The folder of a bulk run: a parquet file of labels for each file of documents, and a manifest of what is done."""
+"""The files of a bulk run: a parquet file of labels for each shard of documents, and a manifest of all of them."""
 
 from __future__ import annotations
 
+import io
 import json
-import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from hmltc_kedro.corpus.storage import list_files, open_storage, read_bytes, write_bytes
 
-from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness.digests import file_digest
-
-ENDINGS = (".parquet", ".csv")
-"""Of files that hold documents."""
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 MANIFEST = "manifest.json"
+
+NOTE = b"hmltc_kedro"
+"""Key of what a file of labels says about itself."""
+
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of documents, labelled.
+    """Documents that were labelled together; their file of labels says this of itself.
 
     Attributes:
-        source: the file.
-        digest: sha256 of its bytes.
-        model: digest of the model that labelled it.
-        rows: documents in it.
+        source: the file of documents.
+        version: of that file, see `StoredFile`.
+        digest: sha256 of the documents.
+        model: digest of the model that labelled them.
+        rows: documents labelled.
+        left_out: documents that were not fit to be.
+        last: whether the file of documents ends with it.
         seconds: it took.
     """
 
     source: str
+    version: str
     digest: str
     model: str
     rows: int
+    left_out: int
+    last: bool
     seconds: float
+
+
+def name_labels(name: str, number: int) -> str:
+    """Return what the labels of a shard are called: like the documents; from the second shard on, with its number."""
+    return f"{name}.parquet" if number == 0 else f"{name}-{number:05d}.parquet"
+
+
+def find_owner(labels: str) -> str:
+    """Return whose shards such a file of labels would belong to, if it is numbered; empty if it is not."""
+    found = re.fullmatch(r"(.*)-\d{5}\.parquet", labels)
+    return found[1] if found else ""
+
+
+def read_note(address: str, options: Options) -> Shard | None:
+    """Return what a file of labels says of itself; None for no file, or one that is damaged or another's."""
+    import pyarrow.parquet as pq
+
+    system, path = open_storage(address, options)
+    try:
+        metadata = pq.read_schema(path, filesystem=system).metadata or {}
+        return Shard(**json.loads(metadata[NOTE]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_labels(address: str, labels: pd.DataFrame, shard: Shard, options: Options) -> None:
+    """Write the labels of a shard, in one move."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(labels, schema=_make_schema(), preserve_index=False)
+    note = {NOTE: json.dumps(asdict(shard)).encode()}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **note}), buffer)
+    write_bytes(address, buffer.getvalue(), options)
+
+
+def _make_schema() -> pa.Schema:
+    """Return the columns of labels; by their values alone, a file of no document would have others."""
+    import pyarrow as pa
+
+    texts = pa.list_(pa.string())
+    return pa.schema(
+        {
+            "doc_id": pa.string(),
+            "class_ids": texts,
+            "names": texts,
+            "paths": pa.list_(texts),
+            "scores": pa.list_(pa.float64()),
+            "fits": pa.bool_(),
+            "decision": pa.string(),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -43,74 +106,41 @@ class BulkFolder:
     """Where bulk documents come from and where their labels go.
 
     Attributes:
-        source: folder with one or many parquet or CSV files of the columns doc_id and text.
+        source: address of the documents: a folder, a pattern or a file.
         target: folder of the labels.
+        columns: of the documents: `key`, those that name one, and `values`, its texts; empty for doc_id and text.
+        options: of the storage, credentials among them.
     """
 
-    source: Path
-    target: Path
+    source: str
+    target: str
+    columns: Mapping[str, Any]
+    options: Options
 
-    def list_files(self) -> list[Path]:
-        """Return the files of documents, by name.
+    def place(self, labels: str) -> str:
+        """Return the address of a file of labels."""
+        return f"{self.target.rstrip('/')}/{labels}"
 
-        Raises:
-            InputError: there is none, a folder that is called like one, or two whose labels would have one name.
-        """
-        found = [path for path in self.source.glob("*") if path.suffix in ENDINGS and not path.name.startswith(".")]
-        if not found:
-            raise InputError(f"{self.source}: no parquet or CSV file here; put the documents to label there")
-        names: dict[str, Path] = {}
-        for path in sorted(found):
-            if path.is_dir():
-                raise InputError(f"{path}: a folder, no file; move its files up, each is labelled by itself")
-            other = names.setdefault(path.stem, path)
-            if other != path:
-                raise InputError(f"{path}: {other.name} lies beside it and has the same name; rename one of the two")
-        return list(names.values())
+    def list_labels(self) -> list[str]:
+        """Return the files of labels, by name."""
+        system, path = open_storage(self.target, self.options)
+        if not system.isdir(path):
+            return []
+        return [f"{file.name}{file.ending}" for file in list_files(self.target, (".parquet",), self.options)]
 
-    def find_labels(self, file: Path) -> Path:
-        """Return where the labels of a file lie, or would."""
-        return self.target / f"{file.stem}.parquet"
+    def remove(self, labels: str) -> None:
+        """Remove a file of labels."""
+        system, path = open_storage(self.place(labels), self.options)
+        system.rm(path)
 
-    def read_manifest(self) -> dict[str, Shard]:
-        """Return what is done, by the name of the labels; nothing where there is no manifest that can be read."""
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest; an empty one where there is none that can be read."""
         try:
-            entries = json.loads((self.target / MANIFEST).read_text("utf-8"))["shards"]
-            return {name: Shard(**values) for name, values in entries.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            found = json.loads(read_bytes(self.place(MANIFEST), self.options) or b"{}")
+        except (OSError, ValueError):
             return {}
+        return found if isinstance(found, dict) else {}
 
-    def is_done(self, file: Path, model: str) -> bool:
-        """Tell whether a file was labelled by this model, as it is now."""
-        known = self.read_manifest().get(self.find_labels(file).name)
-        if known is None or not self.find_labels(file).is_file():
-            return False
-        return (known.digest, known.model) == (file_digest(file), model)
-
-    def write(self, labels: pd.DataFrame, file: Path, shard: Shard) -> None:
-        """Write the labels of a file, then the manifest with it, each moved into place when complete.
-
-        A file that was done before is not done in between: killed there, the labels are of neither version for sure.
-        """
-        self.target.mkdir(parents=True, exist_ok=True)
-        target = self.find_labels(file)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        shards = self.read_manifest()
-        try:
-            labels.to_parquet(temporary, index=False)
-            if shards.pop(target.name, None) is not None:
-                self._write_manifest(shards)
-            os.replace(temporary, target)
-            self._write_manifest({**shards, target.name: shard})
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def _write_manifest(self, shards: Mapping[str, Shard]) -> None:
-        manifest = self.target / MANIFEST
-        draft = manifest.with_name(f".{MANIFEST}.{os.getpid()}.tmp")
-        entries = {name: asdict(done) for name, done in sorted(shards.items())}
-        try:
-            draft.write_text(json.dumps({"shards": entries}, indent=2), "utf-8")
-            os.replace(draft, manifest)
-        finally:
-            draft.unlink(missing_ok=True)
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest, in one move."""
+        write_bytes(self.place(MANIFEST), json.dumps(manifest, indent=2, ensure_ascii=False).encode(), self.options)

@@ -2,13 +2,31 @@
 
 from typing import Literal
 
+from pydantic import Field, field_validator
+
 from hmltc_kedro.pipelines.base import StageParams
 
 
+class ColumnParams(StageParams):
+    """What the columns of your own tables are called: CSV and Parquet corpora, and bulk files."""
+
+    doc_id: str = "doc_id"
+    """The column with the document's id."""
+    text: list[str] = Field(default=["text"], min_length=1)
+    """The column with the text, or several, such as `[title, abstract]`, which are joined by a space."""
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _take_one(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
 class IngestParams(StageParams):
-    """What to do with bad documents."""
+    """What documents are, and what to do with bad ones."""
 
     on_invalid: Literal["error", "skip"] = "error"
     """Stop at a bad document, or `skip` it into `rejected_documents`. The default stops: nobody should lose documents
     without knowing.
     """
+    columns: ColumnParams = ColumnParams()
+    """Columns of tables; files of the form `<doc_id>TAB<text>` have none."""

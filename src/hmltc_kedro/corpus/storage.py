@@ -1,0 +1,139 @@
+"""Files wherever fsspec finds them: a folder of this machine, a bucket, the memory of a test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+from fsspec.core import split_protocol
+
+from hmltc_kedro.errors import InputError
+
+MAGIC = "*?["
+"""Characters that make an address a pattern."""
+
+MOVED = ("file", "local", "sftp", "ssh", "smb", "hdfs", "webhdfs")
+"""Storage in which a file is there while it is being written; elsewhere it appears when it is complete."""
+
+VERSION = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "ino", "LastModified", "last_modified", "created")
+"""What storage of one kind or another says of a file, and what changes with the file."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of some storage, as it was when it was listed.
+
+    Attributes:
+        address: as fsspec takes it.
+        name: where it lies below the folder that was listed, without its ending.
+        ending: `.csv` or another.
+        size: in bytes.
+        version: changes if the file does.
+    """
+
+    address: str
+    name: str
+    ending: str
+    size: int
+    version: str
+
+
+def open_storage(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return the file system of an address and the path in it.
+
+    Args:
+        address: a path, or `<protocol>://...`.
+        options: of the file system, credentials among them.
+
+    Raises:
+        InputError: no package for the protocol is installed, or the file system refuses the options.
+    """
+    protocol = split_protocol(address)[0] or "file"
+    try:
+        system, path = fsspec.core.url_to_fs(address, **options)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{protocol}://: {error}") from error
+    except TypeError as error:  # an option it does not know; its message may show what was given
+        raise InputError(f"{protocol}://: an option in credentials.yml is not one of this storage") from error
+    return system, str(path)
+
+
+def list_files(address: str, endings: tuple[str, ...], options: Mapping[str, Any]) -> list[StoredFile]:
+    """Return the files of a folder and the folders below it, of a pattern, or the one file, by name.
+
+    What begins with a dot or an underscore is not listed: such names are of programs, as `_SUCCESS` and `.part.crc`.
+
+    Raises:
+        InputError: nothing is there, or it cannot be read.
+    """
+    system, path = open_storage(address, options)
+    pattern = any(sign in path for sign in MAGIC)
+    try:
+        if pattern:
+            found = system.glob(path, detail=True)
+        else:
+            found = {path: system.info(path)} if system.isfile(path) else system.find(path, detail=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{address}: cannot be listed ({error})") from error
+    root = _find_root(path, pattern or path not in found)
+    files = []
+    for place, info in found.items():
+        below = place[len(root) :].lstrip("/")
+        name, ending = os.path.splitext(below)
+        hidden = any(part.startswith((".", "_")) for part in below.split("/"))
+        if info["type"] != "directory" and ending in endings and not hidden:
+            version = "-".join(str(info[key]) for key in VERSION if info.get(key))
+            files.append(StoredFile(_join(system, place), name, ending, int(info["size"]), version))
+    return sorted(files, key=lambda file: file.name)
+
+
+def _find_root(path: str, is_folder: bool) -> str:
+    """Return the folder that names are relative to: the last one before a pattern begins."""
+    parts = path.split("/")
+    fixed = next((place for place, part in enumerate(parts) if any(sign in part for sign in MAGIC)), None)
+    if fixed is not None:
+        return "/".join(parts[:fixed])
+    return path if is_folder else "/".join(parts[:-1])
+
+
+def _join(system: Any, path: str) -> str:
+    """Return the address of a path; one of this machine has no protocol, as people write it."""
+    address = str(system.unstrip_protocol(path))
+    return path if address.startswith(("file://", "local://")) else address
+
+
+def read_bytes(address: str, options: Mapping[str, Any]) -> bytes | None:
+    """Return what a file holds, None if there is none."""
+    system, path = open_storage(address, options)
+    try:
+        return bytes(system.cat_file(path))
+    except FileNotFoundError:
+        return None
+
+
+def write_bytes(address: str, data: bytes, options: Mapping[str, Any]) -> None:
+    """Write a file that is at its place when it is complete, and never before; the one before is there until then.
+
+    What a killed process leaves is called `.<name>.<number>.tmp`.
+    """
+    system, path = open_storage(address, options)
+    if split_protocol(address)[0] not in (None, *MOVED):
+        system.pipe_file(path, data)  # is there when it is complete
+        return
+    folder, name = os.path.split(path)
+    system.makedirs(folder, exist_ok=True)
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp"
+    try:
+        system.pipe_file(temporary, data)
+        if "file" in system.protocol:
+            os.replace(temporary, path)
+        else:
+            system.mv(temporary, path)
+    except BaseException:
+        if system.exists(temporary):
+            system.rm(temporary)
+        raise
