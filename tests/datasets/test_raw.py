@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DatasetError
 
 from hmltc_kedro.datasets.raw import RawTableDataset
+from hmltc_kedro.errors import InputError
 
 
 def test_text_file_is_read_with_its_lines(tmp_path: Path) -> None:
@@ -43,11 +44,27 @@ def test_csv_with_a_key_of_two_columns(tmp_path: Path) -> None:
     assert not dataset.load().exists
 
 
-def test_text_corpus_goes_before_the_other_formats(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text("1\tfrom text\n")
-    (tmp_path / "corpus.csv").write_text("doc_id,text\n1,from csv\n")
-    table = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True).load()
-    assert table.rows["value"].tolist() == ["from text"]
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["corpus.txt", "corpus.csv"], "corpus.txt: there is corpus.csv"),
+        (["corpus.csv", "corpus.parquet"], "corpus.csv: there is corpus.parquet"),
+        (["corpus.parquet", "corpus.csv", "corpus.txt"], "corpus.txt: there is corpus.csv and corpus.parquet"),
+    ],
+)
+def test_of_several_files_for_one_corpus_none_is_read(tmp_path: Path, names: list[str], shown: str) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DatasetError) as caught:  # what Kedro makes of any error, its last line ours
+        RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True).load()
+    said = f"{tmp_path}/{shown} as well; keep one of them, or an old corpus may be read"
+    assert isinstance(caught.value.__cause__, InputError) and str(caught.value.__cause__) == said
+
+
+def test_a_file_of_another_ending_is_no_second_one_of_what_is_no_corpus(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("a\tanimals\n")
+    (tmp_path / "classes.csv").write_text("notes")
+    assert RawTableDataset(filepath=str(tmp_path / "classes.txt")).load().rows["value"].tolist() == ["animals"]
 
 
 def test_missing_file_loads_as_an_empty_table_that_says_so(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hmltc_kedro.corpus.raw_files import (
     read_text_table,
 )
 from hmltc_kedro.datasets.previews import preview_frame
+from hmltc_kedro.errors import InputError
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
@@ -54,12 +55,22 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
 
     def find_file(self) -> Path | None:
         """Return the file that is read, whatever its ending; None if there is none."""
+        return next(iter(self._list_files()), None)
+
+    def _list_files(self) -> list[Path]:
         candidates = [self._filepath.with_suffix(ending) for ending in self._endings]
-        return next((path for path in candidates if path.is_file()), None)
+        return [path for path in candidates if path.is_file()]
 
     def load(self) -> RawTable:
-        """Read the file."""
-        path = self.find_file()
+        """Read the file.
+
+        Raises:
+            InputError: there are several, of which one would be passed over.
+        """
+        path, others = self.find_file(), self._list_files()[1:]
+        if others:
+            names = " and ".join(other.name for other in others)
+            raise InputError(f"{path}: there is {names} as well; keep one of them, or an old corpus may be read")
         if path is None:
             return RawTable(str(self._filepath), make_rows([], [], [], []), exists=False)
         if self._columns is not None:
