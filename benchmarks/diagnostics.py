@@ -90,10 +90,11 @@ def _read_trainings(data: Path, path: Path, taxonomy: Taxonomy, gold: raw_files.
     for name, probabilities in table.arrays.items():
         seed = int(name.removeprefix("seed_")) if "seed" in predictions else None
         own = predictions if seed is None else predictions[predictions["seed"] == seed].reset_index(drop=True)
-        truth, rows = gold_labels.align_gold_labels(gold, taxonomy, list(own["doc_id"]))
+        gold_sets = gold_labels.align_gold_labels(gold, taxonomy, list(own["doc_id"]))
         shown = folder.as_posix() if seed is None else f"{folder.as_posix()} {seed}"
-        scored = own.iloc[rows].reset_index(drop=True)
-        yield Run(shown, taxonomy, truth, scored, np.asarray(probabilities)[rows], candidates, silver)
+        scored = own.iloc[gold_sets.rows].reset_index(drop=True)
+        values, truth = np.asarray(probabilities)[gold_sets.rows], gold_sets.labels[gold_sets.labelled]
+        yield Run(shown, taxonomy, truth, scored, values, candidates, silver)
 
 
 def _read_labelled(data: Path, folder: Path, name: str) -> pd.DataFrame:

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from typing import Any
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 
+from hmltc_kedro import cli
 from hmltc_kedro.evaluation.intervals import bootstrap_interval
 from hmltc_kedro.pipeline_registry import register_pipelines
 from hmltc_kedro.pipelines import STAGES
@@ -288,6 +290,7 @@ def test_missing_raw_files_are_named(project: Project) -> None:
             "^Error: ablation.variants.gcn.pseudo_label.neighbours: the row `gcn` does not read this, it would change "
             "nothing; it reads infer.batch_size, infer.decoding, train$",
         ),
+        (["--params=dataset=../x"], "^Error: dataset: '../x' is no name; it is the name of a folder in data/01_raw: "),
         (["--params=datset=x"], "there is no parameter `datset`; use .*dataset"),
         (["--pipeline=ingets"], "Failed to find the pipeline named 'ingets'"),
         (["--from-nodes=no_such_node"], "does not contain nodes named"),
@@ -301,6 +304,26 @@ def test_wrong_command_is_one_message_before_anything_runs(
     done = project.kedro("run", *arguments)
     check_refused(done, message)
     assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("dataset=007", "007"),
+        ("ingest.on_invalid=skip, dataset =1e3 ", "1e3"),
+        ("dataset=null", "null"),
+        ("dataset=true", "true"),
+        ("dataset='007'", "007"),
+        ("dataset=mine", "mine"),
+        ("dataset=", ""),
+    ],
+)
+def test_name_of_the_dataset_is_what_was_typed(typed: str, name: str) -> None:
+    for command in (cli.run, cli.status, cli.refresh, cli.review):
+        option = next(option for option in command.params if option.name == "params")
+        context = click.Context(command)
+        assert option.process_value(context, typed)["dataset"] == name
+    assert option.process_value(context, "seed=007") == {"seed": 7}
 
 
 def test_bad_gold_labels_stop_a_full_run_before_any_encoding(project: Project) -> None:

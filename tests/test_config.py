@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from hmltc_kedro.config import ProjectConfigLoader, complete_settings, expand_variants, find_variant_inputs, overlay
+from hmltc_kedro.config import (
+    ProjectConfigLoader,
+    check_folders,
+    complete_settings,
+    expand_variants,
+    find_variant_inputs,
+    overlay,
+)
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -329,3 +336,50 @@ def test_amazon531_runs_on_any_dataset(project: Project, first_run: Finished) ->
     assert metrics["n_docs"] == 20
     assert len(pd.read_csv(folder / "07_model_output/any/amazon531/submission.csv")) == 20
     assert not (folder / "06_models/any/classifier").exists()
+
+
+# ---------------------------------------------------------------------- the dataset's name
+
+
+RULE = "it is the name of a folder in data/01_raw: letters, digits, _, - and ."
+
+
+@pytest.mark.parametrize("name", ["007", "mine", "my data", "Bücher-2.1", "null", "1e3", "_", "a..b"])
+def test_name_of_a_dataset_is_kept_as_it_is(name: str) -> None:
+    loader = ProjectConfigLoader(
+        str(REPOSITORY / "conf"), env="base", runtime_params={"dataset": name}, **CONFIG_LOADER_ARGS
+    )
+    assert loader["catalog"]["raw_classes"]["filepath"] == f"data/01_raw/{name}/classes.txt"
+    assert loader["parameters"]["report"]["title"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("../elsewhere", f"dataset: '../elsewhere' is no name; {RULE}"),
+        ("/tmp/x", f"dataset: '/tmp/x' is no name; {RULE}"),
+        ("a/b", f"dataset: 'a/b' is no name; {RULE}"),
+        ("a\\b", f"dataset: 'a\\\\b' is no name; {RULE}"),
+        ("..", f"dataset: '..' is no name; {RULE}"),
+        ("", f"dataset: '' is no name; {RULE}"),
+        (" a", f"dataset: ' a' is no name; {RULE}"),
+        ("a\n", f"dataset: 'a\\n' is no name; {RULE}"),
+        ("*", f"dataset: '*' is no name; {RULE}"),
+        (7, "dataset: 7 is no text; write the name in quotes"),
+        (True, "dataset: True is no text; write the name in quotes"),
+        (None, "dataset: None is no text; write the name in quotes"),
+    ],
+)
+@pytest.mark.parametrize("key", ["catalog", "parameters"])
+def test_what_is_no_name_of_a_folder_is_one_line(key: str, name: Any, says: str) -> None:
+    settings = {"env": "base", "runtime_params": {"dataset": name}, **CONFIG_LOADER_ARGS}
+    with pytest.raises(InputError) as error:
+        ProjectConfigLoader(str(REPOSITORY / "conf"), **settings)[key]
+    assert str(error.value) == says
+
+
+@pytest.mark.parametrize("variant", ["/..", "/../paper", "paper", "/a/b", 7])
+def test_variant_leads_to_no_other_place(variant: Any) -> None:
+    with pytest.raises(InputError) as error:
+        check_folders({"dataset": "mine", "variant": variant})
+    assert str(error.value) == f"variant: {variant!r} is no folder; write / and a name, or nothing"

@@ -85,13 +85,16 @@ def test_summary_lists_what_ran_and_what_was_left_alone(catalog, capsys, caplog)
 def test_summary_shows_scores_with_intervals(catalog, capsys) -> None:
     scores = {"sample_f1": 0.61234, "sample_f1_interval": [0.5, 0.7]}
     shares = dict.fromkeys(("exact_match", "macro_f1", "precision_at_1", "precision_at_3", "path_consistency"), 1.0)
-    catalog.save("metrics", {"n_docs": 3, **scores, **shares, "zero_shot": scores})
+    counts = {"missing": 0, "loose_gold_sets": 2}
+    catalog.save("metrics", {"n_docs": 3, **scores, **shares, **counts, "zero_shot": scores})
     hooks = ProjectHooks()
     hooks.before_node_run(COPY, {})
     hooks.after_pipeline_run(Pipeline([COPY]), catalog)
     out = capsys.readouterr().out
     assert out.count("0.6123  [0.5000, 0.7000]") == 2
     assert "Scores on 3 test documents" in out
+    assert f"  {'gold label sets without parents, never 1':45} 2\n" in out
+    assert "without a prediction" not in out
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, *readings: float) -> None:

@@ -89,7 +89,30 @@ def cli() -> None:
     """Commands of this project."""
 
 
+def keep_name(option: click.Parameter) -> click.Parameter:
+    """Return the option `--params` with the dataset's name as it was typed: Kedro would read 007 as the number 7."""
+    parse = option.callback
+    if option.name != "params" or parse is None:
+        return option
+
+    def parse_and_keep(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        parameters = parse(context, parameter, value)
+        items = (item.partition("=") for item in value.split(",")) if isinstance(value, str) else ()
+        typed = {name.strip(): text.strip() for name, _, text in items}
+        if "dataset" in typed and not isinstance(parameters["dataset"], str):
+            parameters["dataset"] = typed["dataset"]
+        return parameters
+
+    kept = copy.copy(option)
+    kept.callback = parse_and_keep
+    return kept
+
+
+OPTIONS = [keep_name(option) for option in kedro_run.params]
+"""Of `kedro run`."""
+
 run = copy.copy(kedro_run)
+run.params = OPTIONS
 if kedro_run.callback is not None:
     run.callback = explain_errors(kedro_run.callback)
 cli.add_command(run)
@@ -164,7 +187,7 @@ def _project_command(*names: str) -> Callable[[Callable[..., Any]], click.Comman
     """Return a decorator that makes a command with these options of `kedro run`."""
 
     def decorate(command: Callable[..., Any]) -> click.Command:
-        options = {option.name: option for option in kedro_run.params}
+        options = {option.name: option for option in OPTIONS}
         made = click.command()(explain_errors(command))
         made.params = [*(options[name] for name in names), *made.params]
         return made

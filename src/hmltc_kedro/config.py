@@ -84,6 +84,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """Return the configuration `key`."""
         if key == "credentials":
             return HiddenDict(hide_values(self._read_credentials()))
+        if key in {"catalog", "parameters"}:
+            global_values = super().__getitem__("globals")
+            check_folders({**global_values, **(self.runtime_params or {})})
         config = super().__getitem__(key)
         if key == "catalog":
             columns = self["parameters"].get("ingest", {}).get("columns")
@@ -123,6 +126,26 @@ class ProjectConfigLoader(OmegaConfigLoader):
         folder, patterns = str(Path(self.conf_source) / env), self.config_patterns["credentials"]
         found: dict[str, Any] = self.load_and_merge_dir_config(folder, patterns, "credentials", set(), True)
         return found
+
+
+NAME = r"\w([\w .+-]*[\w+-])?"
+"""Of a folder: letters of any script and digits, and between them a few signs; no way to another place."""
+
+
+def check_folders(settings: Mapping[str, Any]) -> None:
+    """Refuse names that paths of the catalog cannot be made of.
+
+    Raises:
+        InputError: the dataset or the variant is no text, or no name of a folder.
+    """
+    dataset, variant = settings.get("dataset", "sample"), settings.get("variant", "")
+    rule = "it is the name of a folder in data/01_raw: letters, digits, _, - and ."
+    if not isinstance(dataset, str):
+        raise InputError(f"dataset: {dataset!r} is no text; write the name in quotes")
+    if not re.fullmatch(NAME, dataset):
+        raise InputError(f"dataset: {dataset!r} is no name; {rule}")
+    if not isinstance(variant, str) or not re.fullmatch(f"(/{NAME})?", variant):
+        raise InputError(f"variant: {variant!r} is no folder; write / and a name, or nothing")
 
 
 PATHS = ("cache", "recordings", "source", "target", "model")

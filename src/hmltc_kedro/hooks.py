@@ -195,6 +195,13 @@ def explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: d
     return f"entry `{name}` is missing ({path}); make it with: kedro run --pipeline={maker}{flags}"
 
 
+REMARKS = {
+    "missing": "documents without a prediction, which score 0",
+    "loose_gold_sets": "gold label sets without parents, never 1",
+}
+"""Of counts in `metrics` that should be 0, by name."""
+
+
 def _summarise(metrics: dict[str, Any]) -> list[str]:
     if not metrics["n_docs"]:
         return ["No gold labels: nothing to score."]
@@ -207,6 +214,7 @@ def _summarise(metrics: dict[str, Any]) -> list[str]:
         f"  {'macro-F1':45} {metrics['macro_f1']:.4f}",
         f"  {'precision at 1, at 3':45} {metrics['precision_at_1']:.4f}, {metrics['precision_at_3']:.4f}",
         f"  {'path-consistent label sets':45} {metrics['path_consistency']:.2%}",
+        *(f"  {text:45} {metrics[name]}" for name, text in REMARKS.items() if metrics[name]),
     ]
 
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +23,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from hmltc_kedro.arrays import BoolArray, IntArray
+from hmltc_kedro import graph
+from hmltc_kedro.arrays import AnyArray, BoolArray, IntArray
 from hmltc_kedro.errors import InputError
 
-
-def find_cycle(edges: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the classes along one cycle of (parent, child) `edges`, first repeated last; [] if none."""
-    # Lists, not sets: with several cycles the one reported must not depend on the hash seed.
-    graph: dict[str, list[str]] = {}
-    for parent, child in edges:
-        graph.setdefault(child, []).append(parent)
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        # In graphlib's report each node is a predecessor, here a parent, of the next.
-        return list(error.args[1])
-    return []
+MAX_PATHS = 4
+"""Paths a class up to which all are listed, on average; beyond that each class has its first one alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +70,7 @@ class Taxonomy:
         problems += [f"class {p!r} is its own parent" for p, c in edges if p == c]
         problems += [f"keywords for the unknown class {i!r}" for i in keywords if i not in index]
         problems += ["an edge occurs twice"] if len(set(edges)) != len(edges) else []
-        if cycle := find_cycle(edges):
+        if cycle := graph.find_cycle(edges):
             problems.append("the hierarchy has a cycle: " + " -> ".join(cycle))
         if problems:
             raise InputError.from_problems(problems)
@@ -139,8 +129,13 @@ class Taxonomy:
     @cached_property
     def topological_order(self) -> tuple[int, ...]:
         """All positions, every parent before its children."""
-        graph = {child: set(parents) for child, parents in enumerate(self.parents)}
-        return tuple(TopologicalSorter(graph).static_order())
+        parents = {child: set(parents) for child, parents in enumerate(self.parents)}
+        return tuple(TopologicalSorter(parents).static_order())
+
+    @cached_property
+    def rank(self) -> IntArray:
+        """Place of each class in `topological_order`, shape (C,)."""
+        return np.argsort(np.array(self.topological_order, dtype=np.int64))
 
     @cached_property
     def levels(self) -> IntArray:
@@ -165,13 +160,18 @@ class Taxonomy:
         return levels
 
     @cached_property
-    def depth(self) -> int:
-        """Number of nodes on the longest root-to-node path."""
+    def longest_paths(self) -> IntArray:
+        """Number of nodes on the longest path from a root to each class, shape (C,)."""
         longest = np.ones(len(self), dtype=np.int64)
         for c in self.topological_order:
             if self.parents[c]:
                 longest[c] = 1 + max(longest[p] for p in self.parents[c])
-        return int(longest.max())
+        return longest
+
+    @cached_property
+    def depth(self) -> int:
+        """Number of nodes on the longest root-to-node path."""
+        return int(self.longest_paths.max())
 
     @cached_property
     def adjacency(self) -> sparse.csr_array:
@@ -181,67 +181,60 @@ class Taxonomy:
         values = np.ones(len(rows), dtype=np.int32)
         return sparse.csr_array((values, (rows, columns)), shape=(len(self), len(self)))
 
-    @cached_property
-    def ancestors(self) -> BoolArray:
-        """Matrix of shape (C, C): [c, a] is True where a is a proper ancestor of c."""
-        ancestors = np.zeros((len(self), len(self)), dtype=bool)
-        for c in self.topological_order:
-            for p in self.parents[c]:
-                ancestors[c] |= ancestors[p]
-                ancestors[c, p] = True
-        return ancestors
+    def is_above(self, above: AnyArray, below: AnyArray) -> BoolArray:
+        """Tell for pairs of classes whether the one is a proper ancestor of the other.
 
-    @cached_property
-    def siblings(self) -> tuple[tuple[int, ...], ...]:
-        """For each class the other children of all its parents; the other roots for a root."""
-        result = []
-        for c, parents in enumerate(self.parents):
-            pool = [k for p in parents for k in self.children[p]] if parents else list(self.roots)
-            result.append(tuple(dict.fromkeys(int(k) for k in pool if k != c)))
-        return tuple(result)
+        Args:
+            above: positions, of any shape.
+            below: positions, of a shape that goes with it.
+        """
+        above, below = np.broadcast_arrays(above, below)
+        found = np.zeros(above.shape, dtype=bool)
+        classes = np.setdiff1d(above, self.leaves)
+        where = np.searchsorted(classes, above)
+        asked = np.isin(above, classes)
+        for block, reach in graph.iterate_reach(self.parents, self.topological_order, classes):
+            pairs = asked & (where >= block.start) & (where < block.stop)
+            found[pairs] = reach[below[pairs], where[pairs] - block.start]
+        return found
+
+    def count_below(self, classes: IntArray) -> IntArray:
+        """Return how many classes lie below each of `classes`, shape (m,)."""
+        counts = np.zeros(len(classes), dtype=np.int64)
+        for block, reach in graph.iterate_reach(self.parents, self.topological_order, classes):
+            counts[block] = reach.sum(axis=0)
+        return counts
+
+    def list_siblings(self, c: int, limit: int | None = None) -> list[int]:
+        """Return the other children of all parents of class `c`, the other roots for a root; `limit` at most."""
+        pool = (k for p in self.parents[c] for k in self.children[p]) if self.parents[c] else map(int, self.roots)
+        siblings: dict[int, None] = {}
+        for k in pool:
+            if len(siblings) == limit:
+                break
+            if k != c:
+                siblings[k] = None
+        return list(siblings)
 
     # ------------------------------------------------------------------ paths
 
-    def paths_to(self, c: int) -> list[tuple[int, ...]]:
-        """Return every path from a root to class `c`, root first."""
-        return list(self.iterate_paths([c]))
-
     def count_paths(self) -> int:
         """Return the number of root-to-node paths, without listing them: a DAG of 61 classes can have a million."""
-        ways = [0] * len(self)
-        for c in self.topological_order:
-            ways[c] = sum(ways[p] for p in self.parents[c]) if self.parents[c] else 1
-        return sum(ways)
-
-    def first_paths(self) -> list[tuple[int, ...]]:
-        """Return one path from a root to each class, along first parents."""
-        paths: list[tuple[int, ...]] = [()] * len(self)
-        for c in self.topological_order:
-            paths[c] = (*(paths[self.parents[c][0]] if self.parents[c] else ()), c)
-        return paths
+        return sum(graph.count_ways(self.parents, self.topological_order).values())
 
     def iterate_paths(self, ends: Iterable[int] | None = None) -> Iterator[tuple[int, ...]]:
         """Yield every root-to-node path to the classes `ends`, one-node paths included; to all classes without them."""
-        for c in range(len(self)) if ends is None else ends:
-            if not self.parents[c]:
-                yield (c,)
-            for path in self.iterate_paths(self.parents[c]):
-                yield (*path, c)
+        return graph.iterate_paths(self.parents, range(len(self)) if ends is None else ends)
+
+    def list_paths(self) -> list[tuple[int, ...]]:
+        """Return every root-to-node path, by the classes they end in; with more than `MAX_PATHS` a class the first."""
+        if self.count_paths() <= MAX_PATHS * len(self):
+            return list(self.iterate_paths())
+        return [next(self.iterate_paths([c])) for c in range(len(self))]
 
     def paths_within(self, classes: Collection[int]) -> list[tuple[int, ...]]:
-        """Return the root-to-node paths that a label set is the union of, each as long as the set allows.
-
-        Each class without a child in the set ends the paths to it that lie in the set. If none does (the set is
-        not path-consistent), it ends those with the fewest classes outside.
-        """
-        inside = set(classes)
-        paths: list[tuple[int, ...]] = []
-        for c in sorted(inside):
-            if inside.isdisjoint(self.children[c]):
-                ways = self.paths_to(c)
-                outside = [len(set(way) - inside) for way in ways]
-                paths += [way for way, n in zip(ways, outside, strict=True) if n == min(outside)]
-        return [p for p in paths if not any(len(p) < len(q) and q[: len(p)] == p for q in paths)]
+        """Return the root-to-node paths that a label set is the union of; see `graph.list_paths_within`."""
+        return graph.list_paths_within(self.parents, self.rank, classes)
 
     def best_parents(self, scores: npt.NDArray[np.float32]) -> IntArray:
         """Choose for each document and class the parent on the best-scoring path to a root.
@@ -255,21 +248,21 @@ class Taxonomy:
         Returns:
             Positions of shape (n, C); -1 for roots.
         """
-        n = len(scores)
-        chosen = np.full((n, len(self)), -1, dtype=np.int64)
-        total = scores.copy()
-        length = np.ones((n, len(self)), dtype=np.int64)
-        rows = np.arange(n)
+        total = np.array(scores.T, order="C")  # by class: what is read together lies together
+        chosen = np.full(total.shape, -1, dtype=np.int64)
+        length = np.ones(total.shape, dtype=np.int64)
+        columns = np.arange(len(scores))
         for c in self.topological_order:
             parents = np.array(self.parents[c], dtype=np.int64)
-            if not len(parents):
-                continue
-            mean = (total[:, parents] + scores[:, [c]]) / (length[:, parents] + 1)
-            best = parents[mean.argmax(axis=1)]
-            chosen[:, c] = best
-            total[:, c] = scores[:, c] + total[rows, best]
-            length[:, c] = 1 + length[rows, best]
-        return chosen
+            if len(parents) > 1:
+                mean = (total[parents] + total[c]) / (length[parents] + 1)
+                best = parents[mean.argmax(axis=0)]
+                chosen[c], length[c] = best, 1 + length[best, columns]
+                total[c] += total[best, columns]
+            elif len(parents):
+                chosen[c], length[c] = parents[0], 1 + length[parents[0]]
+                total[c] += total[parents[0]]
+        return chosen.T
 
     def trace_paths(self, parents: IntArray, classes: IntArray) -> IntArray:
         """Follow chosen parents up to the roots.
@@ -310,9 +303,7 @@ class Taxonomy:
 
     def to_label_sets(self, labels: sparse.csr_array) -> list[list[str]]:
         """Return the rows of a sparse (n, C) matrix as lists of class ids, parents before children."""
-        rank = np.empty(len(self), dtype=np.int64)
-        rank[list(self.topological_order)] = np.arange(len(self))
-        ids = np.array(self.class_ids, dtype=object)
+        rank, ids = self.rank, np.array(self.class_ids, dtype=object)
         # Not by `levels`: a class may lie above (nearer to a root than) one of its parents.
         parts = np.split(labels.indices, labels.indptr[1:-1])[: labels.shape[0]]
         return [list(ids[p[np.argsort(rank[p])]]) for p in parts]
@@ -326,10 +317,11 @@ class Taxonomy:
 
     def close_ancestors(self, labels: sparse.csr_array) -> sparse.csr_array:
         """Return the label matrix with every ancestor of every label added."""
-        closure = sparse.csr_array(self.ancestors.astype(np.int32))
-        closed = labels + labels @ closure
-        closed.data[:] = 1
-        return sparse.csr_array(closed)
+        return graph.spread(labels, sparse.csr_array(self.adjacency.T))
+
+    def close_descendants(self, labels: sparse.csr_array) -> sparse.csr_array:
+        """Return the label matrix with every descendant of every label added."""
+        return graph.spread(labels, self.adjacency)
 
     def most_specific(self, labels: sparse.csr_array) -> sparse.csr_array:
         """Return the label matrix without the classes that have a child in the same row."""

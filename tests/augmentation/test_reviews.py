@@ -8,6 +8,7 @@ from hmltc_kedro.augmentation.style import StyleRules
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import make_star, within
 
 
 def make_request(class_id: str) -> ChatRequest:
@@ -89,3 +90,10 @@ def test_no_answer_gives_no_documents_but_all_columns(diamond: Taxonomy) -> None
     assert frame.empty
     assert list(frame.columns) == ["split", "doc_id", "text", "raw_text", "class_ids", "source"]
     assert frame["text"].dtype == "str"
+
+
+def test_questions_about_a_wide_graph_name_a_hundred_siblings() -> None:
+    star, paths = make_star(20_000), [[0, c] for c in range(1, 301)]
+    with within(2, 60):
+        requests = ask_for_reviews(star, paths, ["d"] * 20_000, [[]] * 300, count=2, temperature=0.8, max_tokens=99)
+    assert all(request.prompt.count('"class ') == 100 + 2 for request in requests), "siblings, class and path"

@@ -1,9 +1,10 @@
 """Gold labels: every message with file and line."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 
-from hmltc_kedro.corpus.gold_labels import read_gold_labels
+from hmltc_kedro.corpus.gold_labels import align_gold_labels, read_gold_labels, warn_of_loose_labels
 from hmltc_kedro.corpus.raw_files import RawTable, make_rows
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy
@@ -37,6 +38,40 @@ def test_bad_gold_file_is_one_message_with_file_line_and_mend(
     with pytest.raises(InputError) as error:
         folder.gold(content, diamond, {"0", "1"})
     assert message(error, folder) == expected
+
+
+# ---------------------------------------------------------------------- beside predictions
+
+
+def test_gold_sets_keep_what_was_not_labelled(folder: Folder, diamond: Taxonomy) -> None:
+    table = folder.table("doc2labels.txt", "x\tan,do\nb\tga\na\tan\n")
+    gold = align_gold_labels(table, diamond, ["a", "b", "c"])
+    assert (gold.doc_ids, gold.labelled.tolist(), gold.rows.tolist()) == (["x", "b", "a"], [False, True, True], [1, 0])
+    filled = gold.fill(diamond.to_matrix([["ga"], ["an"]]))
+    assert diamond.to_label_sets(filled) == [[], ["ga"], ["an"]]
+    rest = gold.leave_out(np.array([True, False]))
+    assert (rest.doc_ids, rest.labelled.tolist(), rest.rows.tolist()) == (["x", "a"], [False, True], [0])
+    assert diamond.to_label_sets(rest.labels) == [["an", "do"], ["an"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "number", "first"),
+    [
+        ("0\tdo\n1\tan\n2\tan,be\n", "2 of 3", "0"),
+        ("0\tan,do\n1\tct\n", "1 of 2", "1"),
+        ("0\tan,do\n1\tan,ca,be\n", None, None),
+        ("", None, None),
+    ],
+)
+def test_gold_labels_without_parents_are_told(
+    folder: Folder, diamond: Taxonomy, caplog: pytest.LogCaptureFixture, content: str, number: str, first: str
+) -> None:
+    warn_of_loose_labels(folder.gold(content, diamond), diamond, "gold.txt")
+    said = (
+        f"gold.txt: {number} gold label sets lack parents of their classes, the first that of document '{first}'; "
+        "no prediction scores 1 on them: write each class with its way to a root"
+    )
+    assert [record.getMessage() for record in caplog.records] == ([said] if number else [])
 
 
 # ---------------------------------------------------------------------- anything at all

@@ -11,6 +11,7 @@ from hmltc_kedro.corpus.labels import COLUMNS, ClassReader, read_labels
 from hmltc_kedro.corpus.raw_files import RawTable, make_rows, read_csv_table
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import make_diamonds, within
 
 CLASSES = [
     ("an", "animals"),
@@ -276,3 +277,26 @@ def test_whatever_is_read_is_path_consistent(taxonomy: Taxonomy, parts: list[str
     if not problems:
         assert classes
         assert taxonomy.is_path_consistent(taxonomy.to_matrix([[taxonomy.class_ids[c] for c in classes]])).all()
+
+
+def test_one_name_at_every_step_stands_for_more_paths_than_are_listed() -> None:
+    n = 60
+    ids = [(f"{side}{step}", "part") for step in range(n) for side in "ab"]
+    edges = [(f"{x}{step}", f"{y}{step + 1}") for step in range(n - 1) for x in "ab" for y in "ab"]
+    reader = ClassReader(Taxonomy.from_edges(ids, edges))
+    with within(2, 20):
+        classes, problems = reader.read(" > ".join(["part"] * n))
+    assert not classes
+    assert len(problems) == 1 and f"may be {2**n:,} paths; write it by ids: `a0 > a1 > " in problems[0]
+    assert problems[0].endswith(", or others")
+    with within(2, 20):
+        _, problems = reader.read(" > ".join(["part"] * (n + 1)))
+    assert len(problems) == 1 and "'part' is not a child of 'part'; correct the path" in problems[0]
+
+
+def test_ways_to_a_class_with_a_million_are_offered_and_not_listed() -> None:
+    reader = ClassReader(make_diamonds(20))
+    with within(2, 20):
+        classes, problems = reader.read("a19")
+    assert not problems or classes or len(problems) == 1
+    assert all(problem.endswith(", or others") for problem in problems)

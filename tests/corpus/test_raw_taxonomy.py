@@ -172,3 +172,28 @@ def test_arbitrary_bytes_give_a_taxonomy_or_an_input_error(
         assert str(error).startswith(str(folder))
     else:
         assert list(taxonomy.class_ids) == folder.table("classes.txt", classes).rows["key"].tolist()
+
+
+@pytest.mark.parametrize("n", [257, 1200])
+def test_a_graph_of_more_levels_than_fit_is_refused_where_it_grows_too_deep(folder: Folder, n: int) -> None:
+    classes = "".join(f"{c}\tlevel {c}\n" for c in range(n))
+    edges = "".join(f"{c}\t{c + 1}\n" for c in range(n - 1))
+    with pytest.raises(InputError) as caught:
+        folder.taxonomy(classes=classes, edges=edges)
+    assert message(caught, folder) == (
+        f"class_hierarchy.txt:256: this edge ends a path of 257 classes, and the longest has {n:,}; "
+        "a taxonomy has at most 256 levels, remove some between its root and its leaves"
+    )
+
+
+def test_a_short_way_beside_it_does_not_make_a_long_one_shorter(folder: Folder) -> None:
+    classes = "".join(f"{c}\tlevel {c}\n" for c in range(300))
+    edges = "0\t299\n" + "".join(f"{c}\t{c + 1}\n" for c in range(299))
+    with pytest.raises(InputError, match=r"class_hierarchy.txt:257: this edge ends a path of 257 classes"):
+        folder.taxonomy(classes=classes, edges=edges)
+
+
+def test_a_graph_of_256_levels_is_a_taxonomy(folder: Folder) -> None:
+    classes = "".join(f"{c}\tlevel {c}\n" for c in range(256))
+    edges = "".join(f"{c}\t{c + 1}\n" for c in range(255))
+    assert folder.taxonomy(classes=classes, edges=edges).depth == 256

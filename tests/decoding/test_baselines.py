@@ -42,7 +42,7 @@ def test_leaf_priority_is_path_consistent(problem: tuple[Taxonomy, np.ndarray], 
         found = found_paths(decoded, document)
         best = leaves[np.argsort(-row[leaves], kind="stable")][:n_paths].tolist()
         assert [path[-1] for path in found] == best
-        assert all(path in taxonomy.paths_to(path[-1]) for path in found)
+        assert all(path in taxonomy.iterate_paths([path[-1]]) for path in found)
 
 
 # ---------------------------------------------------------------------- flat

@@ -204,7 +204,7 @@ def test_paths_are_paths_and_their_union_is_the_set(problem: Problem, seed: int)
         found = found_paths(decoded, document)
         assert len({path[-1] for path in found}) == len(found)
         for path, score in zip(found, decoded.scores[document].tolist(), strict=False):
-            assert path in taxonomy.paths_to(path[-1])
+            assert path in taxonomy.iterate_paths([path[-1]])
             mean = row[list(path)].astype(np.float64).prod() ** (1 / len(path))
             assert score == pytest.approx(mean, rel=1e-4, abs=1e-7)
             for parent, child in pairwise(path):

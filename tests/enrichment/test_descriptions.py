@@ -1,6 +1,7 @@
 """Class descriptions: what the language model is asked, and what stands in for it."""
 
 import hashlib
+import json
 
 import pytest
 
@@ -8,6 +9,7 @@ from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_de
 from hmltc_kedro.llm import ChatAnswer, ChatRequest, TemplateClient
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import make_inverted_star, make_star, within
 
 
 @pytest.fixture
@@ -76,3 +78,16 @@ def test_prompt_sha_is_that_of_the_prompt(requests: list[ChatRequest], diamond: 
     frame = collect_descriptions(diamond, TemplateClient().ask(requests))
     assert frame["prompt_sha"].is_unique
     assert frame["prompt_sha"][3] == hashlib.sha256(requests[3].prompt.encode()).hexdigest()
+
+
+def test_questions_about_a_wide_graph_name_a_hundred_of_each_kind() -> None:
+    star, inverted = make_star(600), make_inverted_star(600)
+    with within(2, 60):
+        of_star = ask_for_descriptions(star, temperature=0.3, max_tokens=99)
+    assert sum(len(request.prompt) for request in of_star) < 600 * 3000
+    root, child = of_star[0].prompt, of_star[5].prompt
+    assert f"children: {json.dumps([f'class {c}' for c in range(1, 101)])}\n" in root
+    assert f"siblings: {json.dumps([f'class {c}' for c in range(1, 102) if c != 5])}\n" in child
+    with within(2, 60):
+        below_all = ask_for_descriptions(inverted, temperature=0.3, max_tokens=99)[-1].prompt
+    assert f"parents: {json.dumps([f'class {c}' for c in range(100)])}\n" in below_all

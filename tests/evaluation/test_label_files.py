@@ -36,6 +36,18 @@ def test_files_without_and_with_a_hierarchy(files: tuple[Path, Path, Path]) -> N
     assert {k: more[k] for k in result} == result
 
 
+def test_gold_of_leaves_alone_is_told(files: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    gold, pred, hierarchy = files
+    gold.write_text("0\tb\n1\ta,b\n")
+    assert label_files.main([str(gold), str(pred), "--hierarchy", str(hierarchy)]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["loose_gold_sets"] == 1
+    assert printed.err == (
+        f"Warning: {gold}: 1 gold label sets lack parents of their classes, which costs predictions that have them; "
+        "write each class with its way to a root\n"
+    )
+
+
 def test_both_forms_read_the_same(tmp_path: Path) -> None:
     tabs, commas = tmp_path / "a.txt", tmp_path / "a.csv"
     tabs.write_bytes(b"0\t1,2\r\n\r\nx\t\r\n")

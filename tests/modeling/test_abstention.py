@@ -11,6 +11,7 @@ from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths
 from hmltc_kedro.modeling.abstention import N_NULLS, find_fitting, write_null_documents
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import within
 
 CORPUS = [f"{'word ' * (i % 7)} of  document\n{i}" for i in range(300)]
 
@@ -89,3 +90,11 @@ def test_null_documents_are_decoded_as_the_documents_were(diamond: Taxonomy, pow
     decoded = decode(documents, diamond, settings)
     assert decoded.scores[:, 0].tolist() == pytest.approx([0.75, 0.375])
     assert find_fitting(decoded, nulls, diamond, settings).tolist() == fits
+
+
+@pytest.mark.parametrize("word", ["A" * 400_000, "https://example.org/" + "狗" * 100_000], ids=["base64", "address"])
+def test_one_long_word_costs_what_it_is_long(word: str) -> None:
+    corpus = [*[f"{'word ' * 250}{i}" for i in range(100)], f"see {word}"]
+    with within(2, 50):
+        nulls = write_null_documents(corpus)
+    assert len(nulls) == 101

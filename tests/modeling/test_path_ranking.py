@@ -9,6 +9,7 @@ from scipy import optimize, sparse, special
 from sklearn.linear_model import LogisticRegression
 
 from drawn_graphs import draw_problems
+from hmltc_kedro import taxonomy as taxonomies
 from hmltc_kedro.modeling import path_ranking
 from hmltc_kedro.modeling.path_ranking import (
     PENALTY,
@@ -21,6 +22,7 @@ from hmltc_kedro.modeling.path_ranking import (
     sum_over_paths,
 )
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import make_diamonds
 
 Problem = tuple[Taxonomy, np.ndarray]
 
@@ -31,14 +33,6 @@ PATHS = [(0,), (1,), (0, 2), (0, 3), (0, 2, 4), (0, 3, 4), (0, 3, 5), (1, 6)]
 @pytest.fixture
 def table(diamond: Taxonomy) -> PathTable:
     return PathTable.list(diamond)
-
-
-def make_ladder(steps: int) -> Taxonomy:
-    """Return a DAG of 3 classes a step, in which each step doubles the ways down."""
-    names = [f"{kind}{step}" for step in range(steps) for kind in "tab"]
-    edges = [(f"t{step}", f"{kind}{step}") for step in range(steps) for kind in "ab"]
-    edges += [(f"{kind}{step}", f"t{step + 1}") for step in range(steps - 1) for kind in "ab"]
-    return Taxonomy.from_edges([(name, name) for name in names], edges)
 
 
 def list_nodes(table: PathTable) -> list[tuple[int, ...]]:
@@ -57,7 +51,7 @@ def test_every_path_of_the_diamond_is_listed_once(table: PathTable) -> None:
 
 
 def test_a_graph_with_a_million_paths_has_one_a_class_in_no_time() -> None:
-    ladder = make_ladder(20)
+    ladder = make_diamonds(20)
     assert ladder.count_paths() == sum(2**step + 2 * 2**step for step in range(20)) > 2**20
     start = time.perf_counter()
     table = PathTable.list(ladder)
@@ -71,9 +65,9 @@ def test_a_graph_with_a_million_paths_has_one_a_class_in_no_time() -> None:
 
 
 def test_paths_are_all_listed_up_to_a_bound_a_class(monkeypatch: pytest.MonkeyPatch, diamond: Taxonomy) -> None:
-    monkeypatch.setattr(path_ranking, "MAX_PATHS", 8 / 7)
+    monkeypatch.setattr(taxonomies, "MAX_PATHS", 8 / 7)
     assert len(PathTable.list(diamond)) == 8
-    monkeypatch.setattr(path_ranking, "MAX_PATHS", 1)
+    monkeypatch.setattr(taxonomies, "MAX_PATHS", 1)
     assert list_nodes(PathTable.list(diamond)) == [p for p in PATHS if p != (0, 3, 4)], "beds by their first parent"
 
 

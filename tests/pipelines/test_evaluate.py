@@ -82,9 +82,14 @@ def name_documents(entries, ids: list[str]):
     }
 
 
-def test_gold_of_documents_without_prediction_is_named(entries, caplog) -> None:
-    assert nodes.evaluate_predictions(**name_documents(entries, ["0", "1"]))["n_docs"] == 2
-    assert "1 gold documents have no prediction" in caplog.text
+def test_gold_of_documents_without_prediction_scores_0_as_in_files(entries, caplog) -> None:
+    metrics = nodes.evaluate_predictions(**name_documents(entries, ["0", "1"]))
+    # The first is right, the second wrong; the third has no prediction.
+    assert (metrics["n_docs"], metrics["missing"], metrics["sample_f1"]) == (3, 1, pytest.approx(1 / 3))
+    assert metrics["precision_at_1"] == pytest.approx(1 / 3)
+    assert metrics["zero_shot"]["sample_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert (metrics["zero_shot"]["n_docs"], metrics["by_source"]["model"]["n_docs"]) == (3, 2)
+    assert "1 gold documents have no prediction; they score 0" in caplog.text
     with pytest.raises(InputError, match="none of these documents has a prediction"):
         nodes.evaluate_predictions(**name_documents(entries, ["x", "y", "z"]))
 

@@ -102,7 +102,7 @@ def test_path_of_a_candidate_is_the_best_by_mean_score(
     fused = brute_force(documents, views, lexical)
     for n, row in enumerate(found.classes):
         for k, c in enumerate(row):
-            best = max(diamond.paths_to(int(c)), key=lambda path, n=n: fused[n, list(path)].mean())
+            best = max(diamond.iterate_paths([int(c)]), key=lambda path, n=n: fused[n, list(path)].mean())
             assert found.paths[n, k][found.paths[n, k] >= 0].tolist() == list(best)
     ways = {tuple(path) for row in found.paths for path in row if path[2] == 4}
     assert ways == {(0, 2, 4), (0, 3, 4)}

@@ -6,6 +6,7 @@ import pytest
 from hmltc_kedro.pseudo_labels.starvation import count_silver_labels, find_starved_classes, summarise_classes
 from hmltc_kedro.taxonomy import Taxonomy
 from label_tables import make_labels
+from large_graphs import make_star, within
 
 # ---------------------------------------------------------------------- starved classes
 
@@ -69,3 +70,11 @@ def test_summary_where_nothing_is_kept_has_a_row_a_class(diamond: Taxonomy) -> N
     assert summary["empty"].all()
     assert not summary["starved"].any()
     assert summary["mean_confidence"].isna().all()
+
+
+def test_thousands_of_starved_classes_are_looked_up_at_once() -> None:
+    star = make_star(20_000)
+    with within(2, 100):
+        rows = summarise_classes(make_labels(["0", "7"]), star, star.class_ids[1:])
+    assert rows["starved"].sum() == 19_999
+    assert rows["n_documents"].sum() == 2

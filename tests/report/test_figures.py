@@ -7,6 +7,7 @@ import pytest
 
 from hmltc_kedro.report import figures
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import make_diamonds, make_star, within
 
 
 def make_statistics(counts: list[int], limit: int) -> pd.DataFrame:
@@ -173,3 +174,18 @@ def test_more_groups_than_colours_are_drawn() -> None:
     points = [trace for trace in figures.draw_gcn_map(frame, taxonomy).data if trace.mode == "markers"]
     assert len(points) == 2 * 61
     assert [trace.marker.symbol for trace in points[:2]] == [("star",), ("circle",)], "of one name, yet not one group"
+
+
+def test_treemap_of_a_graph_with_a_million_paths_has_a_box_a_class() -> None:
+    taxonomy = make_diamonds(20)
+    with within(2, 60):
+        figure = figures.draw_taxonomy_map(make_statistics([1] * 60, limit=0), taxonomy)
+    boxes = figure.data[0]
+    assert len(boxes.ids) == 60 and set(boxes.parents) <= {*boxes.ids, ""}
+    assert "60 classes on 60 paths" in figure.layout.title.text
+
+
+def test_treemap_of_a_wide_graph_has_every_class() -> None:
+    with within(2, 60):
+        figure = figures.draw_taxonomy_map(make_statistics([1] * 3000, limit=0), make_star(3000))
+    assert len(figure.data[0].ids) == 3000

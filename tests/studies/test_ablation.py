@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hmltc_kedro.corpus.gold_labels import GoldSets
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.evaluation import intervals
 from hmltc_kedro.studies import ablation
@@ -24,7 +25,8 @@ def scored(diamond):
     second = np.zeros((3, 7), dtype=np.float16)
     second[0, 0], second[2, 6] = 0.9, 0.9
     table = TensorTable(["a", "b", "c"], {"seed_1": first, "seed_2": second})
-    return ablation.score_seeds(gold, np.array([0, 2]), predictions, table, diamond)
+    sets = GoldSets(["a", "c"], gold, np.array([True, True]), np.array([0, 2]))
+    return ablation.score_seeds(sets, predictions, table, diamond)
 
 
 def test_scores_of_a_variant(scored) -> None:
@@ -42,6 +44,16 @@ def test_scores_of_a_variant(scored) -> None:
     assert scores["stability"].to_list() == pytest.approx([5 / 9, 5 / 9])
     assert list(documents["doc_id"]) == ["a", "c"]
     assert documents["sample_f1"].to_list() == pytest.approx([(1 + 2 / 3) / 2, 0.5])
+
+
+def test_documents_without_a_prediction_score_0(diamond) -> None:
+    gold = GoldSets(["x", "a"], diamond.to_matrix([["an"], ["an", "do"]]), np.array([False, True]), np.array([0]))
+    predictions = pd.DataFrame({"seed": [1], "class_ids": [["an", "do"]]})
+    probabilities = np.array([[0.9, 0, 0.8, 0, 0, 0, 0]], dtype=np.float16)
+    scores, documents = ablation.score_seeds(gold, predictions, TensorTable(["a"], {"seed_1": probabilities}), diamond)
+    row = scores.iloc[0]
+    assert (row["n_docs"], row["sample_f1"], row["precision_at_1"], row["mrr"]) == (2, 0.5, 0.5, 0.5)
+    assert documents.to_dict("list") == {"doc_id": ["x", "a"], "sample_f1": [0.0, 1.0]}
 
 
 def test_table_has_means_intervals_and_differences_to_final(scored) -> None:
@@ -75,8 +87,8 @@ def test_table_has_means_intervals_and_differences_to_final(scored) -> None:
 def test_without_gold_labels_there_is_a_table_without_scores(diamond) -> None:
     predictions = pd.DataFrame({"seed": [1], "class_ids": [["an"]]})
     table = TensorTable(["a"], {"seed_1": np.zeros((1, 7), dtype=np.float16)})
-    none = diamond.to_matrix([])
-    scores, documents = ablation.score_seeds(none, np.array([], dtype=np.int64), predictions, table, diamond)
+    none = GoldSets([], diamond.to_matrix([]), np.array([], dtype=bool), np.array([], dtype=np.int64))
+    scores, documents = ablation.score_seeds(none, predictions, table, diamond)
     assert scores["n_docs"].to_list() == [0]
     assert scores["sample_f1"].isna().all()
     assert documents.empty

@@ -147,7 +147,7 @@ def test_margins_are_to_the_best_parent_or_sibling(seed: int) -> None:
     scores = rng.integers(-4, 5, (3, len(taxonomy))).astype(np.float32)
     for row, margins in zip(scores, measure_margins(scores, taxonomy), strict=True):
         for c, margin in enumerate(margins):
-            rivals = [row[r] for r in (*taxonomy.parents[c], *taxonomy.siblings[c])]
+            rivals = [row[r] for r in (*taxonomy.parents[c], *taxonomy.list_siblings(c))]
             assert margin == row[c] - max(rivals, default=0)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from hmltc_kedro.augmentation.style import StyleRules, calibrate_style
 from hmltc_kedro.augmentation.style_examples import distinct_texts
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.prompts import render_prompt
+from hmltc_kedro.llm.prompts import MAX_NAMED, render_prompt
 from hmltc_kedro.llm.schemas import ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -52,7 +52,7 @@ def ask_for_reviews(
                 path=" > ".join(name(c) for c in path),
                 description=descriptions[path[-1]],
                 keywords=list(taxonomy.keywords[path[-1]]),
-                siblings=[name(s) for s in taxonomy.siblings[path[-1]]],
+                siblings=[name(s) for s in taxonomy.list_siblings(path[-1], MAX_NAMED)],
                 examples=list(shown),
                 count=count,
             ),

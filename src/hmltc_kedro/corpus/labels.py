@@ -158,7 +158,7 @@ class ClassReader:
         meant = [self._find(step) for step in steps]
         if unknown := [step for step, found in zip(steps, meant, strict=True) if not found]:
             return set(), [self._explain_unknown(unknown[0], part)]
-        paths, n_steps = self._follow(meant)
+        paths, n_paths, n_steps = self._follow(meant)
         if not n_steps:
             shown = self._show_paths(self.taxonomy.iterate_paths(meant[0]))
             return set(), [f"{part!r} begins at {steps[0]!r}, which is no root; begin with {shown}"]
@@ -166,18 +166,29 @@ class ClassReader:
             shown = self._show_paths(self.taxonomy.iterate_paths(meant[n_steps]))
             what = f"{steps[n_steps]!r} is not a child of {steps[n_steps - 1]!r}"
             return set(), [f"in {part!r}, {what}; correct the path, the ways to it: {shown}"]
-        if len(paths) > 1:
-            return set(), [f"{part!r} may be {len(paths)} paths; write it by ids: {self._show_ids(paths)}"]
+        if n_paths > 1:
+            return set(), [f"{part!r} may be {n_paths:,} paths; write it by ids: {self._show_ids(paths)}"]
         return set(paths[0]), []
 
-    def _follow(self, meant: Sequence[Sequence[int]]) -> tuple[list[tuple[int, ...]], int]:
-        """Return the paths whose steps are among the classes meant at each, and how many steps could be taken."""
-        paths: list[tuple[int, ...]] = [(c,) for c in meant[0] if self.taxonomy.is_root[c]]
-        for n_steps, found in enumerate(meant[1:], start=1):
-            if not paths:
-                return [], n_steps - 1
-            paths = [(*path, c) for path in paths for c in found if path[-1] in self.taxonomy.parents[c]]
-        return paths, len(meant) if paths else len(meant) - 1
+    def _follow(self, meant: Sequence[Sequence[int]]) -> tuple[list[tuple[int, ...]], int, int]:
+        """Return the first paths whose steps are among the classes meant at each, their number, the steps taken.
+
+        Paths are counted class by class: one name at every step may stand for more paths than can be listed.
+        """
+        parents = self.taxonomy.parents
+        ways = [{c: 1 for c in meant[0] if self.taxonomy.is_root[c]}]  # to each class that a step can end in
+        for found in meant[1:]:
+            if not ways[-1]:
+                break
+            counts = {c: sum(ways[-1].get(p, 0) for p in parents[c]) for c in found}
+            ways.append({c: n for c, n in counts.items() if n})
+        if not ways[-1]:
+            return [], 0, len(ways) - 1
+        paths: list[tuple[int, ...]] = [()]
+        for step in reversed(ways):  # from the end: each way that is begun there is one from a root
+            longer = ((c, *path) for path in paths for c in step if not path or c in parents[path[0]])
+            paths = list(islice(longer, MAX_SHOWN + 1))
+        return paths, sum(ways[-1].values()), len(meant)
 
     def _explain_unknown(self, text: str, path: str = "") -> str:
         decimal = DECIMAL.fullmatch(text)
@@ -208,7 +219,7 @@ class ClassReader:
         plain = not any(mark in name for name in names for mark in ";>")
         whole = self._find(written)  # a class may be called `a > b`
         followed = self._follow([self._find(name) for name in names])
-        if plain and followed == ([tuple(path)], len(path)) and whole in ([], list(path)):
+        if plain and followed == ([tuple(path)], 1, len(path)) and whole in ([], list(path)):
             return written
         return " > ".join(self.taxonomy.class_ids[c] for c in path)
 

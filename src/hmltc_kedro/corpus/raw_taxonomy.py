@@ -7,7 +7,11 @@ from collections.abc import Set
 
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.taxonomy import Taxonomy, find_cycle
+from hmltc_kedro.graph import find_cycle
+from hmltc_kedro.taxonomy import Taxonomy
+
+MAX_LEVELS = 256
+"""Classes on a path. What is printed and stored of a path grows with it; known taxonomies have some thirty levels."""
 
 
 def build_taxonomy(classes: RawTable, hierarchy: RawTable, keywords: RawTable) -> Taxonomy:
@@ -15,12 +19,28 @@ def build_taxonomy(classes: RawTable, hierarchy: RawTable, keywords: RawTable) -
 
     Raises:
         InputError: with file and line, for an empty file, a class id twice or with a comma, an unnamed class, an
-            edge to an unknown class, a repeated edge, a self-loop, a cycle, or keywords that name no class or two.
+            edge to an unknown class, a repeated edge, a self-loop, a cycle, more than `MAX_LEVELS` levels, or keywords
+            that name no class or two.
     """
     class_pairs = _check_classes(classes)
     known = {class_id for class_id, _ in class_pairs}
     edges = _check_hierarchy(hierarchy, known, classes.path)
-    return Taxonomy.from_edges(class_pairs, edges, _check_keywords(keywords, class_pairs))
+    taxonomy = Taxonomy.from_edges(class_pairs, list(edges), _check_keywords(keywords, class_pairs))
+    _check_depth(taxonomy, edges, hierarchy)
+    return taxonomy
+
+
+def _check_depth(taxonomy: Taxonomy, edges: dict[tuple[str, str], int], table: RawTable) -> None:
+    if taxonomy.depth <= MAX_LEVELS:
+        return
+    longest = taxonomy.longest_paths
+    child = int((longest == MAX_LEVELS + 1).argmax())
+    parent = max(taxonomy.parents[child], key=longest.__getitem__)
+    line = edges[taxonomy.class_ids[parent], taxonomy.class_ids[child]]
+    raise InputError(
+        f"{table.at(line)}: this edge ends a path of {MAX_LEVELS + 1} classes, and the longest has {taxonomy.depth:,}; "
+        f"a taxonomy has at most {MAX_LEVELS} levels, remove some between its root and its leaves"
+    )
 
 
 def _check_classes(table: RawTable) -> list[tuple[str, str]]:
@@ -49,7 +69,8 @@ def _check_classes(table: RawTable) -> list[tuple[str, str]]:
     return list(zip(rows["key"], rows["value"], strict=True))
 
 
-def _check_hierarchy(table: RawTable, known: set[str], classes_path: str) -> list[tuple[str, str]]:
+def _check_hierarchy(table: RawTable, known: set[str], classes_path: str) -> dict[tuple[str, str], int]:
+    """Return the line of each (parent, child) edge."""
     table.raise_problems()
     problems = []
     seen: dict[tuple[str, str], int] = {}
@@ -72,7 +93,7 @@ def _check_hierarchy(table: RawTable, known: set[str], classes_path: str) -> lis
             f"{table.at(line)}: this edge closes a cycle: {' -> '.join(cycle)}; "
             "a taxonomy is acyclic, remove one of these edges"
         )
-    return list(seen)
+    return seen
 
 
 def _check_keywords(table: RawTable, classes: list[tuple[str, str]]) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmltc_kedro.arrays import AnyArray
+from hmltc_kedro.arrays import AnyArray, find_best
 from hmltc_kedro.decoding.beam import CHILD_THRESHOLD
 from hmltc_kedro.decoding.blocks import check_shape, read_blocks
 from hmltc_kedro.decoding.paths import DecodedPaths
@@ -45,8 +45,8 @@ def leaf_priority(
     scores = np.full((n, n_paths), -np.inf, dtype=np.float32)
     for start, raw in read_blocks(probabilities, block_size, progress):
         block = raw.astype(np.float32)
-        order = np.argsort(-block[:, leaves], axis=1, kind="stable")[:, :n_paths]
-        rows, best = slice(start, start + len(block)), leaves[order]
+        best = leaves[find_best(block[:, leaves], min(n_paths, len(leaves)))]
+        rows = slice(start, start + len(block))
         paths[rows, : best.shape[1]] = taxonomy.trace_paths(taxonomy.best_parents(block), best)
         scores[rows, : best.shape[1]] = np.take_along_axis(block, best, axis=1)
     return DecodedPaths(paths, scores)
@@ -89,7 +89,7 @@ def flat(
     paths = np.full((n, max_labels, taxonomy.depth), -1, dtype=np.int32)
     scores = np.full((n, max_labels), -np.inf, dtype=np.float32)
     for start, block in read_blocks(probabilities, block_size, progress):
-        best = np.argsort(-block, axis=1, kind="stable")[:, :max_labels]
+        best = find_best(block, min(max_labels, len(taxonomy)))
         values = np.take_along_axis(block, best, axis=1)
         taken = values >= block.dtype.type(threshold)
         taken[:, 0] = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from hmltc_kedro.arrays import AnyArray, DoubleArray, FloatArray, IntArray
+from hmltc_kedro.arrays import AnyArray, DoubleArray, FloatArray, IntArray, find_best
 from hmltc_kedro.decoding.blocks import check_shape, place_within, read_blocks
 from hmltc_kedro.decoding.paths import DecodedPaths
 from hmltc_kedro.taxonomy import Taxonomy
@@ -47,8 +47,8 @@ def choose_labels(probabilities: AnyArray, taxonomy: Taxonomy) -> tuple[sparse.c
     q = np.asarray(probabilities, dtype=np.float64)
     k = min(LARGEST, q.shape[1])
     # Not by `levels`: a class may lie above (nearer to a root than) the parent that it hangs on.
-    rank = np.argsort(np.array(taxonomy.topological_order))
-    order = np.lexsort((np.broadcast_to(rank, q.shape), -q), axis=1)[:, :k]
+    parents_first = np.array(taxonomy.topological_order, dtype=np.int64)
+    order = parents_first[find_best(q[:, parents_first], k)]
     total = np.take_along_axis(q, order, axis=1).cumsum(axis=1)
     expected = 2 * total / (np.arange(1, k + 1) + q.sum(axis=1, keepdims=True))
     counts = expected.argmax(axis=1) + 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.prompts import render_prompt
+from hmltc_kedro.llm.prompts import MAX_NAMED, MAX_PATHS, render_prompt
 from hmltc_kedro.llm.schemas import ClassDescription
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -22,9 +22,10 @@ def ask_for_descriptions(
         taxonomy: the classes.
         temperature: of the language model.
         max_tokens: of an answer.
-        max_siblings: how many siblings are named, in the order of the taxonomy; None for all.
+        max_siblings: how many siblings are named, in the order of the taxonomy; None for as many as `MAX_NAMED`.
     """
     name = taxonomy.spoken_name
+    n_siblings = MAX_NAMED if max_siblings is None else max_siblings
     return [
         ChatRequest(
             task="describe_class",
@@ -32,10 +33,10 @@ def ask_for_descriptions(
             prompt=render_prompt(
                 "describe_class",
                 name=name(c),
-                paths=[f"{taxonomy.labels[p]} > {name(c)}" for p in taxonomy.parents[c]] or [name(c)],
-                parents=[name(p) for p in taxonomy.parents[c]],
-                siblings=[name(s) for s in taxonomy.siblings[c][:max_siblings]],
-                children=[name(k) for k in taxonomy.children[c]],
+                paths=[f"{taxonomy.labels[p]} > {name(c)}" for p in taxonomy.parents[c][:MAX_PATHS]] or [name(c)],
+                parents=[name(p) for p in taxonomy.parents[c][:MAX_NAMED]],
+                siblings=[name(s) for s in taxonomy.list_siblings(c, n_siblings)],
+                children=[name(k) for k in taxonomy.children[c][:MAX_NAMED]],
                 keywords=list(taxonomy.keywords[c]),
             ),
             schema=ClassDescription,

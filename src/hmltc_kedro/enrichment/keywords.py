@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
-from hmltc_kedro.llm.prompts import render_prompt
+from hmltc_kedro.llm.prompts import MAX_NAMED, MAX_PATHS, render_prompt
 from hmltc_kedro.llm.schemas import ClassKeywords
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -20,9 +21,9 @@ def ask_for_keywords(taxonomy: Taxonomy, count: int, temperature: float, max_tok
             prompt=render_prompt(
                 "write_keywords",
                 name=name(c),
-                paths=[[name(node) for node in path] for path in taxonomy.paths_to(c)],
-                siblings=[name(s) for s in taxonomy.siblings[c]],
-                children=[name(k) for k in taxonomy.children[c]],
+                paths=[[name(node) for node in path] for path in islice(taxonomy.iterate_paths([c]), MAX_PATHS)],
+                siblings=[name(s) for s in taxonomy.list_siblings(c, MAX_NAMED)],
+                children=[name(k) for k in taxonomy.children[c][:MAX_NAMED]],
                 count=count,
             ),
             schema=ClassKeywords,

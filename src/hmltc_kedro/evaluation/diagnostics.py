@@ -193,7 +193,7 @@ def count_taken(silver: sparse.csr_array, predicted: sparse.csr_array, taxonomy:
     both = silver.multiply(predicted)
     taken = sparse.coo_array((silver - both).T @ (predicted - both))
     i, j = taken.row, taken.col
-    rivals = (taxonomy.levels[i] == taxonomy.levels[j]) & ~taxonomy.ancestors[i, j] & ~taxonomy.ancestors[j, i]
+    rivals = (taxonomy.levels[i] == taxonomy.levels[j]) & ~taxonomy.is_above(i, j) & ~taxonomy.is_above(j, i)
     kept = rivals & (taken.data > 0)
     return sparse.csr_array((taken.data[kept].astype(np.int64), (i[kept], j[kept])), shape=taken.shape)
 

@@ -149,6 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    if loose := metrics.get("loose_gold_sets"):
+        print(
+            f"Warning: {options.gold}: {loose} gold label sets lack parents of their classes, which costs predictions "
+            "that have them; write each class with its way to a root",
+            file=sys.stderr,
+        )
     print(json.dumps(metrics, indent=2))
     return 0
 

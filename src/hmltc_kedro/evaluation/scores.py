@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from scipy import sparse
 
-from hmltc_kedro.arrays import AnyArray
+from hmltc_kedro.arrays import AnyArray, BoolArray
 from hmltc_kedro.evaluation.intervals import bootstrap_interval
 from hmltc_kedro.evaluation.metrics import (
     average,
@@ -30,6 +31,7 @@ def evaluate(
     probabilities: AnyArray,
     taxonomy: Taxonomy,
     seed: int,
+    labelled: BoolArray | None = None,
 ) -> dict[str, Any]:
     """Return every metric of this module in a form `json.dump` takes.
 
@@ -37,14 +39,17 @@ def evaluate(
         gold: label sets, shape (n, C); n = 0 says that there is no gold, and then `pred` is not
             looked at.
         pred: label sets, shape (n, C).
-        probabilities: any float dtype, shape (n, C); the ranking behind precision_at_1, _3 and mrr.
+        probabilities: any float dtype, shape (m, C); the ranking behind precision_at_1, _3 and mrr.
         taxonomy: of C classes.
         seed: of the bootstrap.
+        labelled: which m of the n documents were labelled, shape (n,); all by default. The others score 0 by an empty
+            label set in `pred` and no ranking.
 
     Returns:
-        n_docs, sample_f1, sample_f1_interval [low, high] at 95 %, exact_match, macro_f1, micro_f1,
-        mean_labels (mean |P|), precision_at_1, precision_at_3, mrr, path_consistency, per_level (by
-        "1", "2", ...). With n = 0 each value is None, per_level {} and n_docs 0.
+        n_docs, missing (documents that were not labelled), sample_f1, sample_f1_interval [low, high] at 95 %,
+        exact_match, macro_f1, micro_f1, mean_labels (mean |P|), precision_at_1, precision_at_3, mrr, path_consistency,
+        loose_gold_sets (that are no unions of paths), per_level (by "1", "2", ...). With n = 0 each value is None,
+        per_level {} and n_docs 0.
 
     Raises:
         ValueError: shapes that do not fit each other or the taxonomy.
@@ -55,20 +60,33 @@ def evaluate(
             **dict.fromkeys(
                 (
                     *("sample_f1", "sample_f1_interval", "exact_match", "macro_f1", "micro_f1"),
-                    *("mean_labels", "precision_at_1", "precision_at_3", "mrr", "path_consistency"),
+                    *("mean_labels", "missing", "precision_at_1", "precision_at_3", "mrr", "path_consistency"),
+                    "loose_gold_sets",
                 )
             ),
             "per_level": {},
         }
-    if probabilities.shape != gold.shape:
-        raise ValueError(f"probabilities of shape {probabilities.shape} for gold labels of shape {gold.shape}")
-    ranking = rank_classes(probabilities, 3)
+    labelled = np.ones(gold.shape[0], dtype=bool) if labelled is None else labelled
     return {
         **evaluate_sets(gold, pred, seed),
-        "precision_at_1": precision_at_k(gold, ranking, 1),
-        "precision_at_3": precision_at_k(gold, ranking, 3),
-        "mrr": mean_reciprocal_rank(gold, probabilities),
+        "missing": int((~labelled).sum()),
+        **evaluate_ranking(gold, probabilities, labelled),
         **evaluate_hierarchy(gold, pred, taxonomy),
+    }
+
+
+def evaluate_ranking(gold: sparse.csr_array, probabilities: AnyArray, labelled: BoolArray) -> dict[str, float]:
+    """Return the metrics that need a ranking of the classes; see `evaluate`."""
+    found, share = gold[labelled], float(labelled.mean())
+    if probabilities.shape != found.shape:
+        raise ValueError(f"probabilities of shape {probabilities.shape} for gold labels of shape {found.shape}")
+    if not share:
+        return dict.fromkeys(("precision_at_1", "precision_at_3", "mrr"), 0.0)
+    ranking = rank_classes(probabilities, 3)
+    return {
+        "precision_at_1": precision_at_k(found, ranking, 1) * share,
+        "precision_at_3": precision_at_k(found, ranking, 3) * share,
+        "mrr": mean_reciprocal_rank(found, probabilities) * share,
     }
 
 
@@ -90,5 +108,6 @@ def evaluate_hierarchy(gold: sparse.csr_array, pred: sparse.csr_array, taxonomy:
     """Return the metrics that need the taxonomy as well."""
     return {
         "path_consistency": path_consistency(pred, taxonomy),
+        "loose_gold_sets": int((~taxonomy.is_path_consistent(gold)).sum()),
         "per_level": {str(k): v for k, v in per_level(gold, pred, taxonomy).items()},
     }

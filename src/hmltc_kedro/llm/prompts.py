@@ -10,6 +10,14 @@ from string import Template
 
 from hmltc_kedro.llm.text import clean_text
 
+MAX_NAMED = 100
+"""Classes named in a question as the parents, siblings or children of one: with all siblings of 20,000 classes below
+one parent the questions would be 400 million names long.
+"""
+
+MAX_PATHS = 20
+"""Paths to a class that a question names."""
+
 LESS_THAN = "\\u003c"
 """JSON's own spelling of `<`: it parses to the same value, and no text can write `</data>` with it."""
 

@@ -38,7 +38,8 @@ def write_null_documents(texts: Texts, count: int = N_NULLS) -> list[str]:
     chosen = [_WORD.findall(texts[row]) for row in rng.choice(len(texts), min(count, len(texts)), replace=False)]
     drawn = [texts[row] for row in rng.choice(len(texts), min(10 * count, len(texts)), replace=False)]
     words = [word for text in drawn for word in _WORD.findall(text)]
-    return [" ".join(rng.choice(words, max(len(text), 1))) for text in chosen]
+    # Numbers are drawn and not words: an array of words gives each the room of the longest.
+    return [" ".join(words[i] for i in rng.choice(len(words), max(len(text), 1))) for text in chosen]
 
 
 def find_fitting(decoded: DecodedPaths, nulls: HalfArray, taxonomy: Taxonomy, settings: DecodingSettings) -> BoolArray:

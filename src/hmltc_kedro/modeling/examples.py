@@ -63,13 +63,13 @@ class WeightedMultiLabelDataset:
         self.labels = sparse.csr_array(labels, dtype=np.float32)
         self.weights = np.asarray(weights, dtype=np.float32)
         self.soft_target = soft_target
-        descendants = sparse.csr_array(taxonomy.ancestors.T.astype(np.float32))
         open_labels = taxonomy.most_specific(labels) if mask == "below_most_specific" else self.labels
-        below = sparse.csr_array(open_labels @ descendants, dtype=np.float32)
-        below.data[:] = 1
-        unknown = sparse.csr_array(below - below.multiply(self.labels))
-        unknown.eliminate_zeros()
-        self.unknown = unknown
+        # What lies below each open class, and not below each document's: below a root there may be thousands.
+        present = np.unique(open_labels.indices)
+        ones = (np.ones(len(present), dtype=np.int32), (np.arange(len(present)), present))
+        alone = sparse.csr_array(ones, shape=(len(present), len(taxonomy)))
+        self.open = sparse.csr_array(open_labels[:, present], dtype=np.float32)
+        self.below = sparse.csr_array(taxonomy.close_descendants(alone) - alone, dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -77,7 +77,8 @@ class WeightedMultiLabelDataset:
     def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> LabelBatch:
         """Return the dense labels of `rows` on `device`."""
         positives = torch.from_numpy(self.labels[rows].toarray())
-        unknown = torch.from_numpy(self.unknown[rows].toarray())
+        below = torch.from_numpy((self.open[rows] @ self.below).toarray())
+        unknown = ((below > 0) & (positives == 0)).float()
         return LabelBatch(
             targets=(positives * self.soft_target).to(device),
             mask=(1 - unknown).to(device),

@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from hmltc_kedro.arrays import DoubleArray, FloatArray, IntArray
+from hmltc_kedro.arrays import DoubleArray, FloatArray, IntArray, find_best
 from hmltc_kedro.taxonomy import Taxonomy
 
 RIDGE_SCALE = 5.0
@@ -27,9 +27,6 @@ PENALTY = 0.1
 
 CANDIDATES = 128
 """Paths of a document that are ranked, the best by the classifier or by the ridge."""
-
-MAX_PATHS = 4
-"""Paths a class up to which all are listed, on average; beyond that each class has its first one alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +48,7 @@ class PathTable:
     @classmethod
     def list(cls, taxonomy: Taxonomy) -> PathTable:
         """Return every path, in the order of the classes they end in; one a class where there are too many."""
-        if taxonomy.count_paths() <= MAX_PATHS * len(taxonomy):
-            paths = list(taxonomy.iterate_paths())
-        else:
-            first = taxonomy.first_paths()
-            paths = [first[c] for c in range(len(taxonomy))]
+        paths = taxonomy.list_paths()
         length = np.array([len(path) for path in paths], dtype=np.int64)
         columns = np.array([c for path in paths for c in path], dtype=np.int64)
         starts = np.append(0, length.cumsum())
@@ -178,8 +171,11 @@ def describe_paths(
     first = numbers[0].copy()
     if targets is not None:
         first[targets.nonzero()] = np.inf
-    places = [np.argsort(np.argsort(-score, axis=1, kind="stable"), axis=1) for score in (first, numbers[1])]
-    chosen = np.sort(np.argsort(np.minimum(*places), axis=1, kind="stable")[:, :k], axis=1)
+    place = np.full(first.shape, k, dtype=np.int64)  # k: not among the first k of either
+    for score in (first, numbers[1]):
+        best = find_best(score, k)
+        np.put_along_axis(place, best, np.minimum(np.take_along_axis(place, best, axis=1), np.arange(k)), axis=1)
+    chosen = np.sort(find_best(-place, k), axis=1)
     described = np.stack([np.take_along_axis(values, chosen, axis=1) for values in numbers], axis=2)
     return chosen, described.astype(np.float32)
 

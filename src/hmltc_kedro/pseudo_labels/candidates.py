@@ -17,12 +17,15 @@ import pandas as pd
 from scipy import sparse
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.arrays import FloatArray, IntArray, find_best
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.pseudo_labels.moments import BLOCK, estimate_moments
 from hmltc_kedro.pseudo_labels.reliability import average_views
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
+
+MAX_CELLS = 4_000_000
+"""Of documents by classes, and by nodes on the paths to their candidates, that are scored at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +116,15 @@ def iterate_candidates(
     n = len(corpus.vectors)
     bar = tqdm(total=n, desc="score", unit="doc", disable=not show_progress())
     with bar:
-        for start in range(0, n, BLOCK):
-            rows = slice(start, min(start + BLOCK, n))
+        step = min(BLOCK, max(1, MAX_CELLS // max(len(taxonomy), k * taxonomy.depth)))
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
             own = np.asarray(corpus.vectors[rows], dtype=np.float32)
             fused = moments.standardise(corpus.read_vectors(rows) @ dense.T)
             if lexical is not None:
                 drawn, words = corpus.score_words(rows, lexical)
                 fused = fused + np.float32(lexical_weight) * drawn
-            best = np.argsort(-fused, axis=1, kind="stable")[:, :k]
+            best = find_best(fused, k)
             scores = {f"score_{name}": np.einsum("nd,nkd->nk", own, view[best]) for name, view in class_views.items()}
             if lexical is not None:
                 scores["score_lexical"] = np.take_along_axis(words, best, axis=1)

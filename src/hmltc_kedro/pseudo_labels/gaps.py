@@ -34,7 +34,7 @@ def measure_gaps(classes: IntArray, scores: FloatArray, taxonomy: Taxonomy, riva
     if rivals == "all":
         return measure_gaps_after(np.ones(len(scores), dtype=np.int64), scores)
     first = classes[:, [0]]
-    related = taxonomy.ancestors[first, classes] | taxonomy.ancestors[classes, first]
+    related = taxonomy.is_above(first, classes) | taxonomy.is_above(classes, first)
     rival = ~related
     rival[:, 0] = False
     position = np.where(rival.any(axis=1), rival.argmax(axis=1), classes.shape[1] - 1)

@@ -32,13 +32,14 @@ def summarise_classes(labels: pd.DataFrame, taxonomy: Taxonomy, starved: Collect
     kept = labels[labels["kept"]]
     counts = count_silver_labels(labels, taxonomy)
     total = taxonomy.to_matrix(kept["class_ids"]).T @ kept["confidence"].to_numpy(np.float64)
+    known = set(starved)
     return pd.DataFrame(
         {
             "class_id": pd.Series(taxonomy.class_ids, dtype="str"),
             "path": pd.Series(taxonomy.labels, dtype="str"),
             "level": taxonomy.levels,
             "n_documents": counts,
-            "starved": [i in set(starved) for i in taxonomy.class_ids],
+            "starved": [i in known for i in taxonomy.class_ids],
             "empty": counts == 0,
             "mean_confidence": np.where(counts > 0, total / np.maximum(counts, 1), np.nan),
         }

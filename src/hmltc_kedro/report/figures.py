@@ -73,6 +73,8 @@ def draw_label_distribution(statistics: pd.DataFrame) -> go.Figure:
 def draw_taxonomy_map(statistics: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
     """Return the taxonomy as a treemap: one box a root-to-node path, with the class's silver documents.
 
+    Where there are too many paths to draw each class has one box, see `Taxonomy.list_paths`.
+
     A class with several parents has a box below each of them, with the same number in all: which of its paths a
     document took is not counted. So the boxes of all leaves are of one size, and the colour tells how many
     documents there are: red none, orange too few (starved), else the darker the blue the more.
@@ -82,7 +84,7 @@ def draw_taxonomy_map(statistics: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure
             (`starvation.summarise_classes`).
         taxonomy: for paths, names and keywords.
     """
-    paths = sorted(taxonomy.iterate_paths(), key=len)
+    paths = sorted(taxonomy.list_paths(), key=len)
     ids = ["/".join(taxonomy.class_ids[c] for c in path) for path in paths]
     last = [path[-1] for path in paths]
     counts = statistics["n_documents"].to_numpy(np.int64)

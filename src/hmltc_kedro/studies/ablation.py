@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from hmltc_kedro.arrays import DoubleArray, IntArray
+from hmltc_kedro.arrays import DoubleArray
+from hmltc_kedro.corpus.gold_labels import GoldSets
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.evaluation import diagnostics, intervals, metrics
+from hmltc_kedro.evaluation.scores import evaluate_ranking
 from hmltc_kedro.taxonomy import Taxonomy
 
 REFERENCE = "final"
@@ -22,8 +23,7 @@ SCORES = ["sample_f1", "exact_match", "macro_f1", "precision_at_1", "precision_a
 
 
 def score_seeds(
-    gold: sparse.csr_array,
-    rows: IntArray,
+    gold: GoldSets,
     predictions: pd.DataFrame,
     probabilities: TensorTable,
     taxonomy: Taxonomy,
@@ -31,8 +31,7 @@ def score_seeds(
     """Return the scores of a variant: (one row a seed, one row a document).
 
     Args:
-        gold: label sets of the n documents that have gold labels, shape (n, C).
-        rows: their rows among the N test documents, shape (n,).
+        gold: label sets of the n documents that have gold labels; those without a prediction score 0.
         predictions: columns seed, class_ids; the N documents of one seed, then of the next.
         probabilities: one array of shape (N, C) a seed.
         taxonomy: of C classes.
@@ -47,25 +46,20 @@ def score_seeds(
     stability = diagnostics.measure_stability([label_sets[k * n : (k + 1) * n] for k in range(len(names))])
     records, by_seed = [], []
     for position, name in enumerate(names):
-        chosen = label_sets[position * n + rows]
-        values = np.asarray(probabilities[name])[rows]
-        ranking = metrics.rank_classes(values, 3)
-        by_seed.append(metrics.sample_f1_scores(gold, chosen))
+        chosen = gold.fill(label_sets[position * n + gold.rows])
+        by_seed.append(metrics.sample_f1_scores(gold.labels, chosen))
         seed = int(name.removeprefix("seed_"))
-        measured: dict[str, float] = {"seed": seed, "n_docs": len(rows), "stability": stability[position]}
-        if len(rows):
-            scores = (
-                by_seed[-1].mean(),
-                metrics.exact_match(gold, chosen),
-                metrics.macro_f1(gold, chosen),
-                metrics.precision_at_k(gold, ranking, 1),
-                metrics.precision_at_k(gold, ranking, 3),
-                metrics.mean_reciprocal_rank(gold, values),
-                metrics.path_consistency(chosen, taxonomy),
-            )
-            measured |= {name: float(score) for name, score in zip(SCORES, scores, strict=True)}
+        measured: dict[str, float] = {"seed": seed, "n_docs": len(gold), "stability": stability[position]}
+        if len(gold):
+            measured |= {
+                "sample_f1": float(by_seed[-1].mean()),
+                "exact_match": metrics.exact_match(gold.labels, chosen),
+                "macro_f1": metrics.macro_f1(gold.labels, chosen),
+                **evaluate_ranking(gold.labels, np.asarray(probabilities[name])[gold.rows], gold.labelled),
+                "path_consistency": metrics.path_consistency(chosen, taxonomy),
+            }
         records.append(measured)
-    documents = pd.Series([probabilities.ids[row] for row in rows], dtype="str")
+    documents = pd.Series(gold.doc_ids, dtype="str")
     by_document = pd.DataFrame({"doc_id": documents, "sample_f1": np.mean(by_seed, axis=0)})
     return pd.DataFrame(records, columns=["seed", "n_docs", *SCORES, "stability"]), by_document
 

@@ -84,8 +84,7 @@ def find_map_root(taxonomy: Taxonomy, wanted: str | None) -> int:
     if named:
         ids = ", ".join(taxonomy.class_ids[c] for c in named)
         raise InputError(f"report.gcn_map_root: {len(named)} classes are called {wanted!r}; give an id, one of {ids}")
-    below = taxonomy.ancestors[:, taxonomy.roots].sum(axis=0)
-    root = int(taxonomy.roots[below.argmax()])
+    root = int(taxonomy.roots[taxonomy.count_below(taxonomy.roots).argmax()])
     if wanted is not None:
         logger.warning("report.gcn_map_root: there is no class %r; showing %r", wanted, taxonomy.names[root])
     return root
@@ -105,9 +104,14 @@ def lay_out_map(before: FloatArray, after: FloatArray, taxonomy: Taxonomy, root:
         seed: of t-SNE.
     """
     depth = taxonomy.levels_below(root)
-    classes = np.flatnonzero(depth >= 0)
-    children = taxonomy.children[root]
-    groups = [next((k for k in children if k == c or taxonomy.ancestors[c, k]), root) for c in classes]
+    classes = np.flatnonzero(depth >= 0).tolist()
+    # The place among the children of `root`; each class has the first of its own and its parents'.
+    place = {k: n for n, k in enumerate(taxonomy.children[root])}
+    for c in taxonomy.topological_order:
+        found = [place[k] for k in (c, *taxonomy.parents[c]) if k in place]
+        if found:
+            place[c] = min(found)
+    groups = [taxonomy.children[root][place[c]] if c in place else root for c in classes]
     frame = pd.DataFrame(
         {
             "class_id": [taxonomy.class_ids[c] for c in classes],

@@ -112,8 +112,8 @@ def score_variant(
     taxonomy: Taxonomy,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure a variant against gold: one row a seed, and the mean sample-F1 of each document."""
-    truth, rows = align_gold_labels(gold_labels, taxonomy, list(probabilities.ids))
-    scores, by_document = ablation.score_seeds(truth, rows, predictions, probabilities, taxonomy)
+    gold = align_gold_labels(gold_labels, taxonomy, list(probabilities.ids))
+    scores, by_document = ablation.score_seeds(gold, predictions, probabilities, taxonomy)
     seconds = training_log.groupby("seed")["total_seconds"].first()
     scores["seconds"] = scores["seed"].map(seconds)
     return scores, by_document

@@ -8,6 +8,7 @@ from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.enrichment import class_texts, keywords
 from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.llm import ChatClient
+from hmltc_kedro.llm.prompts import MAX_NAMED
 from hmltc_kedro.pipelines.enrich.params import EnrichParams
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
@@ -28,6 +29,8 @@ def complete_keywords(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams)
 
 def describe_classes(taxonomy: Taxonomy, llm: ChatClient, params: EnrichParams) -> pd.DataFrame:
     """Ask the language model for one sharp sentence a class; fall back to a template."""
+    if crowded := sum(len(children) > MAX_NAMED for children in taxonomy.children):
+        logger.warning("%d classes have more than %d children; questions name the first %d", crowded, *[MAX_NAMED] * 2)
     requests = ask_for_descriptions(taxonomy, params.temperature, params.max_tokens, params.max_siblings)
     descriptions = collect_descriptions(taxonomy, llm.ask(requests))
     n_template = int((descriptions["source"] == "template").sum())

@@ -46,20 +46,20 @@ def evaluate_predictions(
     """Measure predictions and zero-shot baseline against gold, but for what people labelled; judged documents apart."""
     class_probabilities.check_rows(list(predictions["doc_id"]), "class_probabilities")
     class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
-    truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
-    measured = (predictions["source"].iloc[rows] != PERSON).to_numpy()
-    truth, rows = truth[measured], rows[measured]
-    known = predictions.iloc[rows]
+    gold = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
+    gold = gold.leave_out((predictions["source"].iloc[gold.rows] == PERSON).to_numpy())
+    known, found = predictions.iloc[gold.rows], gold.labels[gold.labelled]
     predicted, baseline = taxonomy.to_matrix(known["class_ids"]), zero_shot_predictions.set_index("doc_id")["class_ids"]
-    probabilities = np.asarray(class_probabilities["probabilities"])[rows]
-    result = scores.evaluate(truth, predicted, probabilities, taxonomy, seed)
-    if not len(rows):
+    nearest = taxonomy.to_matrix(baseline.loc[known["doc_id"]])
+    probabilities = np.asarray(class_probabilities["probabilities"])[gold.rows]
+    result = scores.evaluate(gold.labels, gold.fill(predicted), probabilities, taxonomy, seed, gold.labelled)
+    if not len(gold):
         return {**result, "by_source": {}, "zero_shot": None}
     sources = {name: (known["source"] == name).to_numpy() for name in sorted(set(known["source"]))}
     return {
         **result,
-        "by_source": {n: scores.evaluate_sets(truth[m], predicted[m], seed) for n, m in sources.items()},
-        "zero_shot": scores.evaluate_sets(truth, taxonomy.to_matrix(baseline.loc[known["doc_id"]]), seed),
+        "by_source": {n: scores.evaluate_sets(found[m], predicted[m], seed) for n, m in sources.items()},
+        "zero_shot": scores.evaluate_sets(gold.labels, gold.fill(nearest), seed),
     }
 
 

@@ -35,7 +35,8 @@ def build_documents(train: RawTable, test: RawTable, params: IngestParams) -> tu
 def check_gold_labels(gold: RawTable, documents: pd.DataFrame, rejected: pd.DataFrame, taxonomy: Taxonomy) -> None:
     """Check the gold file's syntax, class ids and document ids; keep nothing."""
     known = pd.concat([documents, rejected])
-    gold_labels.read_gold_labels(gold, taxonomy, set(known.loc[known["split"] == "test", "doc_id"]))
+    found = gold_labels.read_gold_labels(gold, taxonomy, set(known.loc[known["split"] == "test", "doc_id"]))
+    gold_labels.warn_of_loose_labels(found, taxonomy, gold.path)
 
 
 def read_labels(raw_labels: RawTable, documents: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
