@@ -98,6 +98,7 @@ def _do(function: Callable[[J], R], job: J, threads: int) -> R:
     """Do a job with a share of the cores, and leave the screen to the process that began the work."""
     import torch
 
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # tokenizers would take all cores in each process
     torch.set_num_threads(threads)
     with hidden_progress():
         return function(job)
