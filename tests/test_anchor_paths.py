@@ -1,9 +1,12 @@
 """Paths of the catalog mean the project's folder, wherever the command is run from."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 
 from hmltc_kedro.config import PATHS, ProjectConfigLoader, anchor_paths
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -87,3 +90,14 @@ def test_relative_configuration_folder_is_no_matter(tmp_path: Path, monkeypatch:
         for source in ("conf", str(REPOSITORY / "conf"))
     )
     assert near == far
+
+
+def test_configuration_from_elsewhere_means_the_project_all_the_same(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "conf", tmp_path / "settings")
+    bootstrap_project(REPOSITORY)
+    with KedroSession.create(REPOSITORY, conf_source=str(tmp_path / "settings")) as session:
+        catalog = session.load_context().catalog
+        described = [catalog.get(name)._describe() for name in ("encoder", "llm", "bulk_documents", "documents")]
+    found = str(described)
+    assert found.count(str(REPOSITORY / "data")) > 4
+    assert str(tmp_path) not in found

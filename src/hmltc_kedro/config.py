@@ -98,9 +98,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
             complete["label"]["source"] = _anchor(complete["label"]["source"], self._root, False)
         return expand_variants(complete, find_variant_inputs()) if "ablation" in complete else complete
 
+    project_path: Path | None = None
+    """The project's folder, once a session has said it; the one that `conf` lies in until then."""
+
     @property
     def _root(self) -> Path:
-        return Path(self.conf_source).resolve().parent
+        return self.project_path or Path(self.conf_source).resolve().parent
 
     def _read_credentials(self) -> dict[str, Any]:
         """Return the credentials of base, local and the environment, the later before the earlier.

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.records import Content
 from hmltc_kedro.freshness.tracker import Tracker
@@ -35,6 +37,12 @@ class ProjectHooks:
         self._only_missing = True
         self._starts: dict[str, tuple[float, Usage | None]] = {}
         self._lock = threading.Lock()  # nodes may finish in threads
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Tell the configuration which folder relative paths are meant from: `--conf-source` may lie anywhere."""
+        if isinstance(context.config_loader, ProjectConfigLoader):
+            context.config_loader.project_path = Path(context.project_path)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
