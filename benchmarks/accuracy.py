@@ -283,9 +283,9 @@ def run_nodes(
 
 def score_documents(gold_labels: raw_files.RawTable, predictions: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """Return doc_id, sample_f1 and predicted class_ids of each document with gold labels."""
-    truth, rows = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
-    known = predictions.iloc[rows].reset_index(drop=True)
-    scores = metrics.sample_f1_scores(truth, taxonomy.to_matrix(known["class_ids"]))
+    gold = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
+    known = predictions.iloc[gold.rows].reset_index(drop=True)
+    scores = metrics.sample_f1_scores(gold.labels[gold.labelled], taxonomy.to_matrix(known["class_ids"]))
     return pd.DataFrame({"doc_id": known["doc_id"], "sample_f1": scores, "class_ids": known["class_ids"]})
 
 
