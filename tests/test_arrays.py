@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro.arrays import find_best
+from hmltc_kedro.arrays import find_best, split_rows
 
 
 def test_best_columns_by_hand() -> None:
@@ -28,3 +28,9 @@ def test_infinite_scores_are_scores() -> None:
     scores = np.full((1, 20), -np.inf, dtype=np.float32)
     scores[0, [3, 7]] = np.inf, 1
     assert find_best(scores, 4).tolist() == [[3, 7, 0, 1]]
+
+
+def test_rows_are_split_where_they_start() -> None:
+    parts = split_rows(np.array([7, 8, 9]), np.array([0, 2, 2, 3]))
+    assert [part.tolist() for part in parts] == [[7, 8], [], [9]]
+    assert split_rows(np.array([]), np.array([0])) == []

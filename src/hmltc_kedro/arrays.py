@@ -1,5 +1,6 @@
-"""The array types of the whole project, each name one dtype, and what every ranking of classes needs."""
+"""The array types of the whole project, each name one dtype, and what rankings and label sets of any kind need."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,3 +34,8 @@ def find_best(scores: AnyArray, k: int) -> IntArray:
     columns = np.nonzero(chosen)[1].reshape(n, k)
     order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
     return np.take_along_axis(columns, order, axis=1)
+
+
+def split_rows(values: AnyArray, starts: IntArray) -> list[AnyArray]:
+    """Return the values of each of n rows, given where each starts, shape (n + 1,), and the last one ends."""
+    return [values[start:end] for start, end in pairwise(starts)]

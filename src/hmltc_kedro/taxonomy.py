@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import sparse
 
 from hmltc_kedro import graph
-from hmltc_kedro.arrays import AnyArray, BoolArray, IntArray
+from hmltc_kedro.arrays import AnyArray, BoolArray, IntArray, split_rows
 from hmltc_kedro.errors import InputError
 
 MAX_PATHS = 4
@@ -303,10 +303,20 @@ class Taxonomy:
 
     def to_label_sets(self, labels: sparse.csr_array) -> list[list[str]]:
         """Return the rows of a sparse (n, C) matrix as lists of class ids, parents before children."""
-        rank, ids = self.rank, np.array(self.class_ids, dtype=object)
+        _, classes, starts = self.order_labels(labels)
+        return [list(part) for part in split_rows(np.array(self.class_ids, dtype=object)[classes], starts)]
+
+    def order_labels(self, labels: sparse.csr_array) -> tuple[IntArray, IntArray, IntArray]:
+        """Return rows, classes and starts of n label sets, set by set and in each parents before children.
+
+        Returns:
+            Row and class of each of the m labels, shape (m,), and where each set starts, shape (n + 1,), m at the end.
+        """
+        pairs = labels.tocoo()
         # Not by `levels`: a class may lie above (nearer to a root than) one of its parents.
-        parts = np.split(labels.indices, labels.indptr[1:-1])[: labels.shape[0]]
-        return [list(ids[p[np.argsort(rank[p])]]) for p in parts]
+        order = np.lexsort((self.rank[pairs.col], pairs.row))
+        starts = np.cumsum([0, *np.bincount(pairs.row, minlength=labels.shape[0])])
+        return pairs.row[order].astype(np.int64), pairs.col[order].astype(np.int64), starts
 
     def is_path_consistent(self, labels: sparse.csr_array) -> BoolArray:
         """Tell for each row of a sparse (n, C) 0/1 matrix whether it is a union of root-to-node paths."""

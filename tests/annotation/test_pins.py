@@ -18,7 +18,9 @@ DOCUMENTS = make_documents(0, 5)
 @pytest.fixture
 def predictions(diamond: Taxonomy) -> pd.DataFrame:
     """Return predictions of the path to dogs for five documents, all of them to be reviewed."""
-    frame = predictions_to_frame(decode(PROBABILITIES, diamond, DecodingSettings.model_validate({})), diamond)
+    frame = predictions_to_frame(
+        decode(PROBABILITIES, diamond, DecodingSettings.model_validate({})), PROBABILITIES, diamond
+    )
     frame.insert(0, "doc_id", pd.Series(IDS, dtype="str"))
     return frame.assign(
         fits=[True, False, True, False, True], decision=decide(PROBABILITIES, frame["class_ids"], diamond, 0.75)

@@ -133,9 +133,12 @@ def test_label_sets_are_unions_of_paths_with_names_and_scores(classifier: Hierar
         assert len(prediction.paths) == len(prediction.scores) >= 1
         assert set(prediction.class_ids) == {i for path in prediction.paths for i in path}
         for path in prediction.paths:
-            assert tuple(taxonomy.index[i] for i in path) in taxonomy.paths_to(taxonomy.index[path[-1]])
+            assert tuple(taxonomy.index[i] for i in path) in taxonomy.iterate_paths([taxonomy.index[path[-1]]])
         assert all(0 < score <= 1 for score in prediction.scores)
         assert prediction.scores == sorted(prediction.scores, reverse=True)
+    probabilities = classifier.predict_probabilities(TEXTS)
+    for row, prediction in zip(probabilities, predictions, strict=True):
+        np.testing.assert_allclose(prediction.probabilities, row[[taxonomy.index[i] for i in prediction.class_ids]])
     assert taxonomy.is_path_consistent(taxonomy.to_matrix([p.class_ids for p in predictions])).all()
 
 
@@ -316,7 +319,7 @@ def test_other_decoding_is_another_classifier_of_the_same_parts(classifier: Hier
 
 def test_frame_has_the_predictions_row_by_row(calibrated: HierarchicalClassifier) -> None:
     frame = calibrated.predict_frame(TEXTS)
-    assert list(frame.columns) == ["class_ids", "names", "paths", "scores", "fits", "decision"]
+    assert list(frame.columns) == ["class_ids", "names", "paths", "scores", "probabilities", "fits", "decision"]
     rows = [module.Prediction(*row) for row in frame.itertuples(index=False, name=None)]
     assert rows == calibrated.predict(TEXTS)
     assert calibrated.predict_frame([]).empty

@@ -207,7 +207,9 @@ def test_without_a_judgement_predictions_are_those_of_the_classifier(go_on: Make
     texts = list(DOCUMENTS.loc[DOCUMENTS["split"] == "test", "text"])
     probabilities = made["trained_classifier"].predict_probabilities(texts, cache=encoder)
     np.testing.assert_array_equal(made["class_probabilities"]["probabilities"], probabilities)
-    before = predictions_to_frame(decode(probabilities, diamond, parameters["infer"]["decoding"]), diamond)
+    before = predictions_to_frame(
+        decode(probabilities, diamond, parameters["infer"]["decoding"]), probabilities, diamond
+    )
     predictions = made["predictions"]
     for column in before.columns:
         assert predictions[column].tolist() == before[column].tolist(), column

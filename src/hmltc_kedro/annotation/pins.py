@@ -24,7 +24,7 @@ def pin_annotations(
     for, as its judge said, keeps its prediction and fits no class.
 
     Args:
-        predictions: n rows, columns doc_id, class_ids, names, paths, scores, fits, decision.
+        predictions: n rows, columns doc_id, class_ids, names, paths, scores, probabilities, fits, decision.
         annotations: of test documents.
         probabilities: of the n documents, any float dtype, shape (n, C); they give the paths' scores.
         taxonomy: of C classes.
@@ -34,7 +34,8 @@ def pin_annotations(
     taught = select_teaching(annotations)
     rows = place.get_indexer(taught["doc_id"])
     labels = taxonomy.to_matrix(taught["class_ids"])
-    known = predictions_to_frame(trace_label_sets(labels, np.asarray(probabilities[rows]), taxonomy), taxonomy)
+    own = np.asarray(probabilities[rows])
+    known = predictions_to_frame(trace_label_sets(labels, own, taxonomy), own, taxonomy)
     sure = (taught["source"] == PERSON) | (taught["confidence"] == "high")
     decision = np.where(predictions["decision"].iloc[rows] == "", "", np.where(sure, ACCEPT, REVIEW))
     known = known.assign(fits=True, decision=decision, source=taught["source"])

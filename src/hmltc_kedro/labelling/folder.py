@@ -95,6 +95,7 @@ def _make_schema() -> pa.Schema:
             "names": texts,
             "paths": pa.list_(texts),
             "scores": pa.list_(pa.float64()),
+            "probabilities": pa.list_(pa.float64()),
             "fits": pa.bool_(),
             "decision": pa.string(),
         }

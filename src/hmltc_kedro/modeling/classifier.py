@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import AnyArray, FloatArray, HalfArray, IntArray
+from hmltc_kedro.arrays import AnyArray, FloatArray, HalfArray, IntArray, split_rows
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 ACCEPT, REVIEW = "accept", "review"
 """Decisions on a label set."""
 
+DIGITS = 6
+"""Of scores and probabilities in tables."""
+
 CHUNK = 512
 """Texts encoded between two turns of the progress bar."""
 
@@ -53,6 +56,7 @@ class Prediction:
         names: their names.
         paths: the paths the set is the union of, as ids, best first.
         scores: a score between 0 and 1 for each path.
+        probabilities: a probability for each class of `class_ids`, in their order.
         decision: `accept` or `review`, at the precision that the classifier was calibrated to; empty without one.
         fits: False if words in no order would do as well, see `abstention`: the text may be about none of the classes.
     """
@@ -61,6 +65,7 @@ class Prediction:
     names: list[str]
     paths: list[list[str]]
     scores: list[float]
+    probabilities: list[float]
     fits: bool
     decision: str
 
@@ -226,7 +231,7 @@ class HierarchicalClassifier:
         """Return one row a text with the fields of `Prediction`; those of a Series have its labels."""
         probabilities = self.predict_probabilities(texts, batch_size)
         decoded = decode(probabilities, self.taxonomy, self.decoding)
-        frame = predictions_to_frame(decoded, self.taxonomy)
+        frame = predictions_to_frame(decoded, probabilities, self.taxonomy)
         frame["fits"] = find_fitting(decoded, self.nulls, self.taxonomy, self.decoding)
         frame["decision"] = decide(probabilities, frame["class_ids"], self.taxonomy, self.accept)
         # pandas puts what is assigned to a frame where its labels are.
@@ -263,16 +268,24 @@ class HierarchicalClassifier:
         return cls(Path(directory) / "encoder", device=device, **read_parts(Path(directory)))
 
 
-def predictions_to_frame(decoded: DecodedPaths, taxonomy: Taxonomy) -> pd.DataFrame:
-    """Return one row a document: class_ids, names, paths (lists of ids), scores (one a path)."""
-    ids = np.array(taxonomy.class_ids, dtype=object)
-    labels = taxonomy.to_label_sets(union_paths(decoded, taxonomy))
+def predictions_to_frame(decoded: DecodedPaths, probabilities: AnyArray, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Return one row a document: class_ids, names, paths (lists of ids), scores (one a path), probabilities.
+
+    Args:
+        decoded: paths of n documents.
+        probabilities: any float dtype, shape (n, C).
+        taxonomy: of C classes.
+    """
+    ids, names = np.array(taxonomy.class_ids, dtype=object), np.array(taxonomy.names, dtype=object)
+    rows, classes, starts = taxonomy.order_labels(union_paths(decoded, taxonomy))
+    values = np.asarray(probabilities[rows, classes], dtype=np.float64).round(DIGITS)
     return pd.DataFrame(
         {
-            "class_ids": labels,
-            "names": [[taxonomy.names[taxonomy.index[i]] for i in row] for row in labels],
+            "class_ids": [list(part) for part in split_rows(ids[classes], starts)],
+            "names": [list(part) for part in split_rows(names[classes], starts)],
             "paths": [[list(ids[path[path >= 0]]) for path in paths if path[0] >= 0] for paths in decoded.paths],
-            "scores": [[round(float(score), 6) for score in scores if score > -np.inf] for scores in decoded.scores],
+            "scores": [[round(float(score), DIGITS) for score in row if score > -np.inf] for row in decoded.scores],
+            "probabilities": [part.tolist() for part in split_rows(values, starts)],
         }
     )
 

@@ -97,7 +97,7 @@ def decode_over_seeds(probabilities: TensorTable, taxonomy: Taxonomy, decoding: 
     probabilities.check_columns(taxonomy.class_ids, "probabilities")
     frames = []
     for name, values in probabilities.arrays.items():
-        frame = predictions_to_frame(decode(values, taxonomy, decoding), taxonomy)
+        frame = predictions_to_frame(decode(values, taxonomy, decoding), values, taxonomy)
         frame.insert(0, "doc_id", pd.Series(probabilities.ids, dtype="str"))
         frame.insert(0, "seed", int(name.removeprefix("seed_")))
         frames.append(frame)

@@ -47,7 +47,7 @@ def decode_predictions(
     probabilities = class_probabilities["probabilities"]
     settings = decoding.for_student() if calibration["n_annotated"] else decoding
     decoded = decode(probabilities, taxonomy, settings)
-    predictions = predictions_to_frame(decoded, taxonomy)
+    predictions = predictions_to_frame(decoded, probabilities, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
     predictions["fits"] = find_fitting(decoded, null_probabilities["probabilities"], taxonomy, settings)
     predictions["decision"] = decide(probabilities, predictions["class_ids"], taxonomy, calibration["accept"])
