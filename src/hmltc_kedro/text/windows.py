@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.display import shorten
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.texts import Texts, read_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+SHOWN = 60
+"""Characters of a text that a message shows."""
 
 
 def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> tuple[list[str], IntArray]:
@@ -72,6 +77,25 @@ def encode_texts(model: SentenceTransformer, texts: Texts, batch_size: int, max_
         return np.asarray(vectors, dtype=np.float32)
     starts = np.searchsorted(owners, np.arange(len(texts)))
     return normalise(np.add.reduceat(np.asarray(vectors, dtype=np.float32), starts, axis=0))
+
+
+def check_vectors(vectors: FloatArray, texts: Sequence[str], encoder: object) -> None:
+    """Refuse vectors that are not finite: whatever is computed of them is wrong.
+
+    Args:
+        vectors: of n texts, shape (n, d).
+        texts: n texts.
+        encoder: its name or its place, for the message.
+
+    Raises:
+        InputError: it names encoder and text.
+    """
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        text = shorten(texts[int(finite.argmin())], SHOWN, " ...")
+        raise InputError(
+            f"encoder {encoder}: the vector of {text!r} is not finite; take another encoder, or leave this text out"
+        )
 
 
 def normalise(vectors: FloatArray) -> FloatArray:
