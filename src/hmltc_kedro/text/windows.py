@@ -34,9 +34,12 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
 
     Returns:
         m >= n windows, and owners of shape (m,), int64.
+
+    Raises:
+        InputError: as `read_texts` and `measure_room`.
     """
     texts = read_texts(texts)
-    room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    room = measure_room(model)
     # A word piece has at least one byte: short texts need no tokenizer to be known as short.
     long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
     if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
@@ -51,6 +54,22 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
     windows = [cut.get(i, [text]) for i, text in enumerate(texts)]
     owners = np.repeat(np.arange(len(texts), dtype=np.int64), [len(parts) for parts in windows])
     return [part for parts in windows for part in parts], owners
+
+
+def measure_room(model: SentenceTransformer) -> int:
+    """Return the word pieces of a text that the model reads at once: its prompt and its marks take theirs.
+
+    Raises:
+        InputError: the prompt takes all of them, and every text would be the same to the model.
+    """
+    room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    prompt = (getattr(model, "prompts", None) or {}).get(getattr(model, "default_prompt_name", None) or "")
+    if not prompt:
+        return room
+    taken = len(model.tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"])
+    if taken >= room:
+        raise InputError(f"the encoder's prompt takes {taken} word pieces of {room} at once; raise max_length")
+    return room - taken
 
 
 def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: int) -> list[str]:
