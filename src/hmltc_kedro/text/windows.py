@@ -62,7 +62,7 @@ def measure_room(model: SentenceTransformer) -> int:
     Raises:
         InputError: the prompt takes all of them, and every text would be the same to the model.
     """
-    room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    room: int = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
     prompt = (getattr(model, "prompts", None) or {}).get(getattr(model, "default_prompt_name", None) or "")
     if not prompt:
         return room
