@@ -80,7 +80,12 @@ class LexicalView:
 
     def score(self, documents: sparse.csr_array) -> FloatArray:
         """Return the scores of documents from `represent`: (n, C), float32, 0 or more."""
-        return np.asarray((documents @ self.classes.T).toarray(), dtype=np.float32)
+        return np.asarray((documents @ self._by_word).toarray(), dtype=np.float32)
+
+    @cached_property
+    def _by_word(self) -> sparse.csr_array:
+        """The classes by word, (V, C): turned once, for the product would turn them at every call."""
+        return sparse.csr_array(self.classes.T)
 
     # ------------------------------------------------------------------ tables and files
 
