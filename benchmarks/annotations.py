@@ -81,10 +81,8 @@ def score(made: Mapping[str, Any], gold: RawTable) -> dict[str, Any]:
     """Return sample-F1 of all test documents, of those asked and not asked about, and of an SVM on the same labels."""
     taxonomy, predictions = made["taxonomy"], made["predictions"]
     gold_sets = align_gold_labels(gold, taxonomy, list(predictions["doc_id"]))
-    rows = gold_sets.rows
-    scores = sample_f1_scores(
-        gold_sets.labels[gold_sets.labelled], taxonomy.to_matrix(predictions["class_ids"].iloc[rows])
-    )
+    truth, rows = gold_sets.labels[gold_sets.labelled], gold_sets.rows
+    scores = sample_f1_scores(truth, taxonomy.to_matrix(predictions["class_ids"].iloc[rows]))
     asked = (predictions["source"].iloc[rows] != MODEL).to_numpy()
     calibration = made["calibration"]
     return {
