@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hmltc_kedro.annotation.review_items import Answer, Answers, ReviewItem, make_table
-from hmltc_kedro.corpus.csv_cells import guard_cell, restore_cell
+from hmltc_kedro.corpus.csv_cells import guard_cell
 from hmltc_kedro.corpus.labels import COLUMNS, ClassReader
 from hmltc_kedro.corpus.raw_files import read_csv_records
 from hmltc_kedro.display import shorten
@@ -47,11 +47,10 @@ def read_table(path: Path) -> Answers:
     rows: list[Answer] = []
     skipped, as_predicted = 0, set()
     for line, cells, problem in read_csv_records(path, COLUMNS):
-        row = {name: restore_cell(cell.strip()) for name, cell in cells.items()}
-        key = f"{row['split']}/{row['doc_id']}"
-        if row["classes"] or problem:
-            rows.append((line, key, row["classes"], problem))
-            if row["classes"] == row.get("prediction"):
+        key = f"{cells['split']}/{cells['doc_id']}"
+        if cells["classes"] or problem:
+            rows.append((line, key, cells["classes"], problem))
+            if cells["classes"] == cells.get("prediction"):
                 as_predicted.add(key)
         else:
             skipped += key != "/"

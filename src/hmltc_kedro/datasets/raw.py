@@ -29,7 +29,8 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         filepath: the text file. For a corpus a file of the same name with the ending `.csv` or `.parquet` serves
             as well.
         separator: between key and value.
-        columns: of a CSV file: `key`, the columns that name a row (joined by `/`), and `value`, what it says.
+        columns: of a CSV file that people edit in spreadsheets: `key`, the columns that name a row (joined by `/`), and
+            `value`, what it says.
         corpus: whether CSV and Parquet are looked for.
         optional: whether the file may be missing; it then loads as an empty table.
         metadata: for Kedro-Viz.
@@ -48,7 +49,7 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         """Remember where the file lies."""
         self._filepath = Path(filepath)
         self._separator = separator
-        self._columns = Columns(tuple(columns["key"]), columns["value"]) if columns else None
+        self._columns = Columns(tuple(columns["key"]), columns["value"], guarded=True) if columns else None
         self._endings = [self._filepath.suffix, *([".csv", ".parquet"] if corpus else [])]
         self.optional = optional
         self.metadata = metadata
