@@ -284,9 +284,10 @@ def run_nodes(
 def score_documents(gold_labels: raw_files.RawTable, predictions: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """Return doc_id, sample_f1 and predicted class_ids of each document with gold labels."""
     gold = align_gold_labels(gold_labels, taxonomy, list(predictions["doc_id"]))
-    known = predictions.iloc[gold.rows].reset_index(drop=True)
-    scores = metrics.sample_f1_scores(gold.labels[gold.labelled], taxonomy.to_matrix(known["class_ids"]))
-    return pd.DataFrame({"doc_id": known["doc_id"], "sample_f1": scores, "class_ids": known["class_ids"]})
+    predicted = gold.fill(taxonomy.to_matrix(predictions["class_ids"].iloc[gold.rows]))
+    scores = metrics.sample_f1_scores(gold.labels, predicted)
+    label_sets = pd.Series(taxonomy.to_label_sets(predicted), dtype=object)
+    return pd.DataFrame({"doc_id": gold.doc_ids, "sample_f1": scores, "class_ids": label_sets})
 
 
 def measure_peak_memory() -> float:

@@ -80,8 +80,8 @@ def measure(
 def score(made: Mapping[str, Any], gold: RawTable) -> dict[str, Any]:
     """Return sample-F1 of all test documents, of those asked and not asked about, and of an SVM on the same labels."""
     taxonomy, predictions = made["taxonomy"], made["predictions"]
-    sets = align_gold_labels(gold, taxonomy, list(predictions["doc_id"]))
-    truth, rows = sets.labels[sets.labelled], sets.rows
+    gold_sets = align_gold_labels(gold, taxonomy, list(predictions["doc_id"]))
+    truth, rows = gold_sets.labels[gold_sets.labelled], gold_sets.rows
     scores = sample_f1_scores(truth, taxonomy.to_matrix(predictions["class_ids"].iloc[rows]))
     asked = (predictions["source"].iloc[rows] != MODEL).to_numpy()
     calibration = made["calibration"]

@@ -1,6 +1,8 @@
 """Hooks: what is refused before a run and printed after it."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,7 @@ from kedro.pipeline import Node, Pipeline
 from hmltc_kedro.cli import find_cause
 from hmltc_kedro.datasets import JSONDataset, ParquetDataset, RawTableDataset
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.hooks import ProjectHooks
+from hmltc_kedro.hooks import NOTES, ProjectHooks
 from hmltc_kedro.llm.usage import Usage
 
 
@@ -136,6 +138,56 @@ def test_node_that_reads_the_record_leaves_it_as_it_is(catalog) -> None:
     hooks.before_node_run(report, {})
     hooks.after_node_run(report, catalog, {})
     assert catalog.load("run_record") == {"build": {"seconds": 3}}
+
+
+def run_elsewhere(node: Node, catalog: DataCatalog, llm: SimpleNamespace) -> None:
+    """Run a node as a process of the ParallelRunner does: with hooks of its own, under another number."""
+    hooks = ProjectHooks()
+    inputs = {"llm": llm} if "llm" in node.inputs else {}
+    hooks.before_node_run(node, inputs)
+    llm.usage = replace(llm.usage, calls=llm.usage.calls + 3, cost=llm.usage.cost + 0.5)
+    hooks.after_node_run(node, catalog, inputs)
+
+
+def test_run_in_several_processes_ends_with_what_all_of_them_did(catalog, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("hmltc_kedro.hooks.check_parameters", lambda catalog: None)
+    llm = SimpleNamespace(usage=Usage(calls=2, cost=1.0), name="gpt")
+    catalog["llm"], catalog["documents"] = MemoryDataset(llm, copy_mode="assign"), MemoryDataset("text")
+    catalog["llm_usage"] = JSONDataset(filepath=str(tmp_path / "llm_usage.json"))
+    ask = Node(copy_over, inputs=["documents", "llm"], outputs="answers", name="a.ask", tags=["enrich"])
+    report = Node(copy_over, inputs=["documents", "run_record"], outputs="page", name="report")
+    hooks = ProjectHooks()
+    catalog.save("run_record", {"build": {"seconds": 3}})
+    hooks.before_pipeline_run({}, Pipeline([COPY, ask, report]), catalog)
+    folder = os.environ[NOTES]
+    catalog.save("metrics", {"n_docs": 0})
+    for node in (COPY, ask, report):
+        run_elsewhere(node, catalog, SimpleNamespace(usage=Usage(cost=0.0)))
+    catalog.save("run_record", {"build": {"seconds": 3}})  # two that wrote at once
+    hooks.after_pipeline_run(Pipeline([COPY, ask, report]), catalog)
+    assert set(catalog.load("run_record")) == {"build", "copy_over", "a.ask"}
+    assert (catalog.load("llm_usage")["calls"], catalog.load("llm_usage")["cost"]) == (3, 0.5)
+    printed = capsys.readouterr().out
+    assert "No gold labels: nothing to score." in printed
+    assert f"  {'metrics':24} metrics.json" in printed
+    assert NOTES not in os.environ and not Path(folder).exists()
+
+
+def test_run_that_fails_leaves_no_notes(catalog, monkeypatch) -> None:
+    monkeypatch.setattr("hmltc_kedro.hooks.check_parameters", lambda catalog: None)
+    catalog["documents"] = MemoryDataset("text")
+    hooks = ProjectHooks()
+    hooks.before_pipeline_run({}, Pipeline([COPY]), catalog)
+    folder = os.environ[NOTES]
+    hooks.on_pipeline_error()
+    assert NOTES not in os.environ and not Path(folder).exists()
+
+
+def test_usage_of_two_clients_adds_up() -> None:
+    first, second = Usage(calls=1, input_tokens=5, seconds=0.5, cost=1.0), Usage(calls=2, batches=1, cost=0.25)
+    assert first + second == Usage(calls=3, input_tokens=5, seconds=0.5, cost=1.25, batches=1)
+    assert first + second - second == first
+    assert (first + Usage()).cost is None
 
 
 def test_input_error_is_found_below_what_kedro_wraps_it_in() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import shutil
+import tempfile
 import threading
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from kedro.framework.context import KedroContext
@@ -27,6 +32,46 @@ from hmltc_kedro.llm.usage import Usage
 logger = logging.getLogger(__name__)
 
 
+NOTES = "HMLTC_KEDRO_NOTES"
+"""Environment variable: the folder in which the processes of Kedro's ParallelRunner note what they have run."""
+
+
+class RunNotes:
+    """What the processes of a run tell the one that began it, a file a node: each process has hooks of its own."""
+
+    def __init__(self) -> None:
+        """Begin outside of a run."""
+        self._owner: int | None = None
+
+    def open(self) -> None:
+        """Make the folder; processes that are started from now on find it."""
+        self.close()
+        self._owner = os.getpid()
+        os.environ[NOTES] = tempfile.mkdtemp(prefix="hmltc_kedro_")
+
+    def write(self, name: str, note: dict[str, Any]) -> None:
+        """Note what a node took, in a process that did not begin the run."""
+        folder = os.environ.get(NOTES)
+        if folder is None or self._owner == os.getpid() or not Path(folder).is_dir():
+            return
+        path = Path(folder) / f"{quote(name, safe='')}.json"
+        draft = path.with_suffix(".tmp")
+        draft.write_text(json.dumps({"name": name, **note}), "utf-8")
+        os.replace(draft, path)
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return the notes by the name of the node; none where the run has one process."""
+        folder = os.environ.get(NOTES)
+        notes = [json.loads(path.read_text("utf-8")) for path in Path(folder).glob("*.json")] if folder else []
+        return {note.pop("name"): note for note in notes}
+
+    def close(self) -> None:
+        """Remove the folder, in the process that made it."""
+        if self._owner == os.getpid():
+            shutil.rmtree(os.environ.pop(NOTES, ""), ignore_errors=True)
+            self._owner = None
+
+
 class ProjectHooks:
     """Check the inputs before a run; say what is done during it and what came out after it."""
 
@@ -37,6 +82,7 @@ class ProjectHooks:
         self._only_missing = True
         self._starts: dict[str, tuple[float, Usage | None]] = {}
         self._lock = threading.Lock()  # nodes may finish in threads
+        self._notes = RunNotes()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -66,6 +112,12 @@ class ProjectHooks:
         if missing:
             raise InputError("\n".join(missing))
         self._used_before = replace(catalog.load("llm").usage) if "llm" in pipeline.inputs() else None
+        self._notes.open()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Leave nothing behind."""
+        self._notes.close()
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
@@ -79,8 +131,6 @@ class ProjectHooks:
     def after_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
         """Put down what the node took, for the report; a run in parts adds to the record of those before it."""
         started, used_before = self._starts.pop(node.name)
-        if "run_record" in node.inputs:  # else what it has read would not be what lies there
-            return
         llm = inputs.get("llm")
         took = {
             "stage": ", ".join(sorted(node.tags)),
@@ -88,13 +138,30 @@ class ProjectHooks:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "llm": asdict(llm.usage - used_before) if llm is not None else None,
         }
-        with self._lock:
-            catalog.save("run_record", {**catalog.load("run_record"), node.name: took})
+        reads_record = "run_record" in node.inputs  # else what it has read would not be what lies there
+        self._notes.write(node.name, {"took": None if reads_record else took})
+        if not reads_record:
+            with self._lock:
+                self._put_down(catalog, {node.name: took})
+
+    def _put_down(self, catalog: DataCatalog, took: dict[str, Any]) -> dict[str, Any]:
+        """Add to the record, with what other processes noted: two that write at once may lose an entry of each other.
+
+        Returns:
+            The notes.
+        """
+        notes = self._notes.read()
+        noted = {name: note["took"] for name, note in notes.items() if note["took"]}
+        if noted or took:
+            catalog.save("run_record", {**catalog.load("run_record"), **noted, **took})
+        return notes
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the scores if the run evaluated, where everything was written, and what was left alone."""
-        ran = [node for node in pipeline.nodes if node.name in self._ran]
+        notes = self._put_down(catalog, {})
+        self._notes.close()
+        ran = [node for node in pipeline.nodes if node.name in self._ran or node.name in notes]
         written = [name for node in ran for name in node.outputs]
         blocks = [_summarise(catalog.load("metrics"))] if "metrics" in written else []
         if "ablation_table" in written:
@@ -103,7 +170,9 @@ class ProjectHooks:
             blocks.append(["sample-F1, mean over the seeds", *(_show_scores(name, catalog) for name in measured)])
         if self._used_before is not None and any("llm" in node.inputs for node in ran):
             llm = catalog.load("llm")
-            usage, gaps = llm.usage - self._used_before, _find_unanswered(written, catalog)
+            others = (Usage(**note["took"]["llm"]) for note in notes.values() if note["took"] and note["took"]["llm"])
+            usage = sum(others, llm.usage - self._used_before)
+            gaps = _find_unanswered(written, catalog)
             report = {"client": type(llm).__name__, "model": llm.name, **asdict(usage), **gaps}
             catalog.save("llm_usage", report)
             counts = [f"  {len(rows)} {name.replace('_', ' ')}" for name, rows in gaps.items() if rows]

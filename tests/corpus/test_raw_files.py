@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
+from hmltc_kedro.corpus.labels import COLUMNS
 from hmltc_kedro.corpus.raw_documents import build_documents
-from hmltc_kedro.corpus.raw_files import RawTable, read_corpus_frame
+from hmltc_kedro.corpus.raw_files import RawTable, read_corpus_frame, read_csv_table
 from hmltc_kedro.errors import InputError
 from raw_folder import Folder, message
 
@@ -106,6 +107,7 @@ def test_columns_are_found_in_other_capitals(folder: Folder) -> None:
     [
         ("doc_id,text,text", "text and text are one column to this reader; rename or remove all but one"),
         ("doc_id,Text,TEXT", "Text and TEXT are one column to this reader; rename or remove all but one"),
+        ("doc_id|text", "| between the columns where CSV has a comma; save it with commas"),
         ("Doc_ID;Text", "; between the columns where CSV has a comma; save it with commas"),
     ],
 )
@@ -173,3 +175,13 @@ def test_parquet_without_the_columns_is_an_error(folder: Folder) -> None:
 def test_file_that_is_not_parquet_is_an_error(folder: Folder) -> None:
     with pytest.raises(InputError, match=r"corpus\.parquet: not a readable Parquet file .*; write it again"):
         frame_table(folder, b"doc_id,text\n", name="corpus.parquet")
+
+
+def test_cells_of_a_spreadsheet_are_read_as_they_were(folder: Folder) -> None:
+    path = folder.path / "labels.csv"
+    path.write_text("split,doc_id,classes\ntest,'=c/1, '-x \ntest,'plain,y\n", "utf-8")
+    assert read_csv_table(path, COLUMNS).rows[["key", "value"]].values.tolist() == [
+        ["test/=c/1", "-x"],
+        ["test/'plain", "y"],
+    ]
+    assert frame_table(folder, "doc_id,text\n'=c,'=x\n").rows[["key", "value"]].values.tolist() == [["'=c", "'=x"]]

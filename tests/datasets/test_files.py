@@ -12,6 +12,7 @@ import pytest
 from kedro.io import DatasetError
 
 from hmltc_kedro.datasets.files import CSVDataset, JSONDataset, ParquetDataset, PlotlyDataset, TextDataset
+from hmltc_kedro.evaluation.label_files import read_label_file
 
 FRAME = pd.DataFrame({"id": ["0", "1"], "n": [1, 2]})
 CASES: list[Any] = [
@@ -138,3 +139,23 @@ def test_optional_file_that_is_missing_is_an_empty_object(tmp_path: Path) -> Non
 def test_text_is_utf8_whatever_the_machines_encoding_is(tmp_path: Path) -> None:
     TextDataset(filepath=str(tmp_path / "x.html")).save("café")
     assert (tmp_path / "x.html").read_bytes() == b"caf\xc3\xa9"
+
+
+# ---------------------------------------------------------------------- spreadsheets
+
+
+def test_csv_has_no_formula_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"id": ["=HYPERLINK(1)", "007", "-5", "@x", "NA", "'x"], "labels": ["1", "2,3", "", "-a", "4", "5"]}
+    )
+    path = tmp_path / "submission.csv"
+    dataset = CSVDataset(
+        filepath=str(path), load_args={"dtype": "str", "keep_default_na": False}, save_args={"index": False}
+    )
+    dataset.save(frame)
+    written = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert written["id"].tolist() == ["'=HYPERLINK(1)", "007", "-5", "'@x", "NA", "'x"]
+    assert written["labels"].tolist() == ["1", "2,3", "", "'-a", "4", "5"]
+    pd.testing.assert_frame_equal(dataset.load(), frame)
+    assert read_label_file(path)["=HYPERLINK(1)"] == {"1"}
+    assert read_label_file(path)["@x"] == {"-a"}

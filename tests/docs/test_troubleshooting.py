@@ -14,13 +14,17 @@ from hmltc_kedro.annotation.review import choose_format, write_items
 from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
+from hmltc_kedro.corpus.raw_documents import build_documents
 from hmltc_kedro.datasets.llm import LLMDataset
+from hmltc_kedro.datasets.raw import RawTableDataset
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.models import resolve_model
+from hmltc_kedro.text.vector_cache import VectorCache
+from hmltc_kedro.text.windows import check_vectors
 from ingest import edit, ingest
 from kedro_project import REPOSITORY, Project
 
@@ -43,6 +47,7 @@ COMMANDS = {
     "There is no such pipeline": "run --pipeline=ingets",
     "There is no such environment": "run --env=papre",
     "There is no such node": "run --from-nodes=decode_prediction",
+    "A dataset's name is none": "run --params=dataset=../mine",
     "An ablation row does not read a setting": "run --params=ablation.variants.gcn.pseudo_label.neighbours=0",
 }
 """Arguments of `kedro`, by heading."""
@@ -52,6 +57,8 @@ RAW_FILES = {
     "An edge names an unknown class": (EDGES, b"+5\t777\n"),
     "A class is its own parent": (EDGES, b"+5\t5\n"),
     "A class id occurs twice": (CLASSES, b"+0\tagain\n"),
+    "A class id has a comma": (CLASSES, b"+a,b\tagain\n"),
+    "A carriage return within a line": (TRAIN, b"+900\tnice kettle\r901\tmug\n"),
     "A line has no TAB": (TRAIN, b"+900 nice kettle\n"),
     "A line is not UTF-8": (TRAIN, b"+900\tcaf\xe9\n"),
     "A text is empty": (TRAIN, b"+900\t \n"),
@@ -117,6 +124,24 @@ def write_and(path: str, content: str, then: Callable[[Path], object]) -> Callab
     return produce
 
 
+def read_decimal_ids() -> None:
+    path = Path(CSV_CORPUS).with_suffix(".parquet")
+    path.parent.mkdir(parents=True)
+    pd.DataFrame({"doc_id": [1.0], "text": ["kettle"]}).to_parquet(path)
+    build_documents({"train": raw_files.read_corpus_frame(path)}, skip_invalid=False)
+
+
+def read_two_corpora() -> None:
+    for name in ("train_corpus.txt", "train_corpus.csv"):
+        write_and(f"data/01_raw/mine/train/{name}", "", str)()
+    RawTableDataset(filepath="data/01_raw/mine/train/train_corpus.txt", corpus=True).find_file()
+
+
+def open_pickled_encoder() -> None:
+    write_and("models/mine/pytorch_model.bin", "", str)()
+    write_and("models/mine/modules.json", "[]", lambda path: resolve_model(str(path.parent)))()
+
+
 def train_on_nothing() -> None:
     documents = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "text": ["kettle"]})
     silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "kept": False})
@@ -137,6 +162,13 @@ def score_other_documents() -> None:
 
 FUNCTIONS: dict[str, Callable[[], object]] = {
     "A CSV corpus has other columns": write_and(CSV_CORPUS, "id,review\n0,kettle\n", raw_files.read_corpus_frame),
+    "A Parquet column is no text": read_decimal_ids,
+    "Two files of one corpus": read_two_corpora,
+    "The encoder has no safetensors": open_pickled_encoder,
+    "A vector is not finite": lambda: check_vectors(np.full((1, 4), np.nan, dtype=np.float32), ["a kitten"], "mine"),
+    "The vector cache cannot be read": write_and(
+        "data/04_feature/mine/vector_cache.sqlite", "no database at all " * 100, VectorCache
+    ),
     "No silver label is kept": train_on_nothing,
     "The classes changed": decode_for_other_classes,
     "There is no trained classifier": lambda: HierarchicalClassifier.load("data/06_models/mine/classifier"),

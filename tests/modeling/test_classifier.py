@@ -124,6 +124,14 @@ def test_value_that_is_no_text_is_one_line_and_half_a_character_loses_no_batch(
     assert classifier.predict(["a puppy \ud83d", "x"]) == classifier.predict(["a puppy \ufffd", "x"])
 
 
+def test_vector_that_is_not_finite_is_no_label_set(
+    classifier: HierarchicalClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier.encoder, "encode", lambda texts, **_: np.full((len(texts), 384), np.inf))
+    with pytest.raises(InputError, match="^encoder of the classifier: the vector of 'a puppy' is not finite; "):
+        classifier.predict("a puppy")
+
+
 def test_label_sets_are_unions_of_paths_with_names_and_scores(classifier: HierarchicalClassifier) -> None:
     taxonomy = classifier.taxonomy
     predictions = classifier.predict(TEXTS)

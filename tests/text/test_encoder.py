@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.text import encoder as encoder_module
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.models import EMBEDDED, resolve_model
@@ -151,6 +152,37 @@ def test_killed_run_resumes_where_the_last_chunk_ended(fresh: TextEncoder, monke
     vectors = resumed.encode(texts)
     assert (resumed.n_encoded, resumed.n_cached) == (2, 4)
     np.testing.assert_allclose(vectors, encode(texts, normalize_embeddings=True), atol=1e-5)
+
+
+# ---------------------------------------------------------------------- what cannot be used
+
+
+def test_vector_that_is_not_finite_names_encoder_and_text_and_is_not_kept(
+    fresh: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = fresh.model.encode
+
+    def spoil(texts: list[str], **settings: object) -> np.ndarray:
+        vectors = encode(texts, **settings)
+        vectors[["kitten" in text for text in texts]] = np.nan
+        return vectors
+
+    with monkeypatch.context() as patch, pytest.raises(InputError) as error:
+        patch.setattr(fresh.model, "encode", spoil)
+        fresh.encode(["a dog", "a kitten that " + "purrs and " * 30])
+    text = "a kitten that purrs and purrs and purrs and purrs and ..."
+    mend = "is not finite; take another encoder, or leave this text out"
+    assert str(error.value) == f"encoder embedded: the vector of '{text}' {mend}"
+    fresh.n_cached = 0
+    assert np.isfinite(fresh.encode(["a dog", "a kitten"])).all()
+    assert fresh.n_cached == 0
+
+
+def test_model_whose_files_are_damaged_is_one_line(tiny_model: Path) -> None:
+    with pytest.raises(InputError) as error:
+        TextEncoder(str(tiny_model)).load_model()
+    assert str(error.value).startswith(f"{tiny_model}: not a readable encoder (")
+    assert str(error.value).endswith("); get it again")
 
 
 # ---------------------------------------------------------------------- fingerprint

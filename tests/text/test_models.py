@@ -42,6 +42,22 @@ def test_directory_without_a_model_is_an_input_error(tmp_path: Path) -> None:
         resolve_model(str(tmp_path))
 
 
+def test_directory_without_safetensors_is_told_how_to_convert_it(tmp_path: Path) -> None:
+    model = tmp_path / "old"
+    model.mkdir()
+    (model / "modules.json").write_text("[]")
+    (model / "pytorch_model.bin").write_bytes(b"a pickle")
+    with pytest.raises(InputError) as error:
+        resolve_model(str(model))
+    assert str(error.value) == (
+        f"{model}: no weights as safetensors; if you trust its pytorch_model.bin, convert it: python -c "
+        f"\"from sentence_transformers import SentenceTransformer as Model; Model('{model}').save('old-safetensors')\""
+    )
+    (model / "0_StaticEmbedding").mkdir()
+    (model / "0_StaticEmbedding" / "model.safetensors").write_bytes(b"weights of a part")
+    assert resolve_model(str(model)) == model
+
+
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "not even a name", "/no/such/directory"])
 def test_name_that_is_not_to_be_had_is_an_input_error_without_network(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

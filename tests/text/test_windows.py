@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.windows import cut_windows, encode_texts, normalise
 from small_corpus import ODD_TEXTS
@@ -42,6 +43,35 @@ def test_long_text_is_cut_into_few_windows_of_nearly_equal_length(
     windows = cut(encoder, text)
     assert "".join(windows) == text
     assert [count_pieces(encoder, window) for window in windows] == lengths
+
+
+def set_prompt(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch, words: int) -> None:
+    monkeypatch.setattr(encoder.model, "prompts", {"topic": "topic " * words, "other": "x"})
+    monkeypatch.setattr(encoder.model, "default_prompt_name", "topic")
+
+
+@pytest.mark.parametrize(("words", "lengths"), [(42, [42]), (43, [21, 22]), (84, [42, 42]), (85, [28, 28, 29])])
+def test_prompt_counts_against_the_room_of_a_window(
+    encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch, words: int, lengths: list[int]
+) -> None:
+    set_prompt(encoder, monkeypatch, 20)
+    windows = cut(encoder, "cat " * words)
+    assert [count_pieces(encoder, window) for window in windows] == lengths
+
+
+def test_word_behind_the_prompt_is_read(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_prompt(encoder, monkeypatch, 40)
+    kettles = ["kettle"] * 60
+    late = [*kettles[:50], *["piano"] * 10]
+    first, second = encode_texts(encoder.model, [" ".join(kettles), " ".join(late)], 8, 8)
+    assert float(first @ second) < 0.99
+
+
+def test_prompt_that_leaves_no_room_is_one_line(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_prompt(encoder, monkeypatch, 62)
+    with pytest.raises(InputError) as error:
+        encode_texts(encoder.model, ["a cat"], 8, 8)
+    assert str(error.value) == "the encoder's prompt takes 62 word pieces of 62 at once; raise max_length"
 
 
 def test_windows_of_several_texts_know_their_owners(encoder: TextEncoder) -> None:

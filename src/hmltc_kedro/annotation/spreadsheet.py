@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from hmltc_kedro.annotation.review_items import Answer, Answers, ReviewItem, make_table
+from hmltc_kedro.corpus.csv_cells import guard_cell
 from hmltc_kedro.corpus.labels import COLUMNS, ClassReader
 from hmltc_kedro.corpus.raw_files import read_csv_records
 from hmltc_kedro.display import shorten
@@ -16,19 +16,6 @@ from hmltc_kedro.taxonomy import Taxonomy
 
 MAX_CELL = 5000
 """Characters of a text; spreadsheets refuse more than 32,767 in a cell."""
-
-DANGEROUS = re.compile(r"'*[=+\-@\t\r]")
-"""How a cell begins that spreadsheets would run, or that was guarded against it."""
-
-
-def guard_cell(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run as a formula."""
-    return f"'{text}" if DANGEROUS.match(text) else text
-
-
-def restore_cell(text: str) -> str:
-    """Undo `guard_cell`."""
-    return text[1:] if text.startswith("'") and DANGEROUS.match(text) else text
 
 
 def write_table(items: Sequence[ReviewItem], path: Path, taxonomy: Taxonomy) -> dict[Path, str]:
@@ -60,11 +47,10 @@ def read_table(path: Path) -> Answers:
     rows: list[Answer] = []
     skipped, as_predicted = 0, set()
     for line, cells, problem in read_csv_records(path, COLUMNS):
-        row = {name: restore_cell(cell.strip()) for name, cell in cells.items()}
-        key = f"{row['split']}/{row['doc_id']}"
-        if row["classes"] or problem:
-            rows.append((line, key, row["classes"], problem))
-            if row["classes"] == row.get("prediction"):
+        key = f"{cells['split']}/{cells['doc_id']}"
+        if cells["classes"] or problem:
+            rows.append((line, key, cells["classes"], problem))
+            if cells["classes"] == cells.get("prediction"):
                 as_predicted.add(key)
         else:
             skipped += key != "/"

@@ -13,7 +13,7 @@ from hmltc_kedro.corpus.tensors import document_keys
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy
 
-COLUMNS = Columns(("split", "doc_id"), ("classes",))
+COLUMNS = Columns(("split", "doc_id"), ("classes",), guarded=True)
 """Of `labels.csv`."""
 
 SPLITS = ("train", "test")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hmltc_kedro.corpus.csv_cells import restore_cell
 from hmltc_kedro.corpus.parquet_files import TextColumn, read_parquet_columns
 from hmltc_kedro.errors import InputError
 
@@ -116,11 +117,13 @@ class Columns:
         key: the columns that name a row; the values of several are joined by `/`.
         values: the columns with what the row says; those of several that are not empty are joined by a space.
         owner: who has these columns, for messages.
+        guarded: whether cells may have an apostrophe before what a spreadsheet would run, see `csv_cells`.
     """
 
     key: tuple[str, ...]
     values: tuple[str, ...]
     owner: str = "this file has"
+    guarded: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -141,7 +144,7 @@ class Columns:
             raise InputError(f"{path}:1: {'; '.join(twice)} to this reader; rename or remove all but one")
         if not missing:
             return {name: where[0] for name, where in places.items()}
-        for separator, shown in ((";", ";"), ("\t", "TAB")):
+        for separator, shown in ((";", ";"), ("\t", "TAB"), ("|", "|")):
             cells = [cell.strip(' "') for cell in ",".join(found).split(separator)]
             if all(_find_column(name, cells) for name in self.names):
                 raise InputError(f"{path}:1: {shown} between the columns where CSV has a comma; save it with commas")
@@ -254,6 +257,7 @@ def read_csv_records(path: Path, columns: Columns, called: str | None = None) ->
                 elif len(record) != len(header):
                     problem = f"{len(record)} fields for {len(header)} columns; quote texts that hold a comma"
                 cells = [SURROGATE.sub("\ufffd", field) for field in record]
+                cells = [restore_cell(cell.strip()) for cell in cells] if columns.guarded else cells
                 yield line, {n: cells[c] if c < len(cells) else "" for n, c in places.items()}, problem
         except csv.Error as error:
             # A quote that is not closed is noticed where it has swallowed the rest of the file.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
 from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 
+from hmltc_kedro.corpus.csv_cells import guard_cell, restore_cell
 from hmltc_kedro.datasets.previews import only_if_made, preview_frame, preview_settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from kedro_datasets._typing import TablePreview
 
 
@@ -55,9 +58,23 @@ class ParquetDataset(_AtomicSave, KedroParquetDataset):  # type: ignore[misc]
 
 
 class CSVDataset(_AtomicSave, KedroCSVDataset):  # type: ignore[misc]
-    """A pandas frame in one CSV file."""
+    """A pandas frame in one CSV file, in which no text is a formula that a spreadsheet would run."""
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the frame, its texts guarded."""
+        super().save(_change_texts(data, guard_cell))
+
+    def load(self) -> pd.DataFrame:
+        """Read the frame, its texts as they were."""
+        return _change_texts(super().load(), restore_cell)
 
     preview = only_if_made(KedroCSVDataset.preview)
+
+
+def _change_texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    texts = frame.select_dtypes(["object", "str"]).columns
+    changed = {name: frame[name].map(lambda cell: change(cell) if isinstance(cell, str) else cell) for name in texts}
+    return frame.assign(**changed)
 
 
 class JSONDataset(_AtomicSave, KedroJSONDataset):  # type: ignore[misc]

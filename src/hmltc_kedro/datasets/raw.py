@@ -49,8 +49,10 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         """Remember where the file lies."""
         self._filepath = Path(filepath)
         self._separator = separator
-        owner = {"owner": CORPUS.owner} if corpus else {}
-        self._columns = Columns(tuple(columns["key"]), tuple(columns["values"]), **owner) if columns else CORPUS
+        columns = columns or {"key": CORPUS.key, "values": CORPUS.values}
+        owner = CORPUS.owner if corpus else Columns.owner
+        # A table that is no corpus is one that people edit in spreadsheets.
+        self._columns = Columns(tuple(columns["key"]), tuple(columns["values"]), owner, guarded=not corpus)
         self._endings = [self._filepath.suffix, *([".csv", ".parquet"] if corpus else [])]
         self.optional = optional
         self.metadata = metadata

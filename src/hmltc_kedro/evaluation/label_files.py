@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hmltc_kedro.corpus.csv_cells import restore_cell
 from hmltc_kedro.corpus.raw_files import read_text_table
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.evaluation.scores import evaluate_hierarchy, evaluate_sets
@@ -67,7 +68,7 @@ def _read_csv_rows(path: Path) -> list[tuple[int, str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.reader(handle, strict=True)
         try:
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+            rows = [(reader.line_num, [restore_cell(cell.strip()) for cell in row]) for row in reader]
         except csv.Error as error:
             raise InputError(f"{path}:{reader.line_num}: {error}; quote the labels") from error
     rows = [(line, cells) for line, cells in rows if any(cells)]

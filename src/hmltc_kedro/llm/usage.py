@@ -33,6 +33,22 @@ class Usage:
     batches: int = 0
     batch_bound: float = 0.0
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return what two clients have used."""
+        unknown = self.cost is None or other.cost is None
+        return Usage(
+            calls=self.calls + other.calls,
+            cached=self.cached + other.cached,
+            failed=self.failed + other.failed,
+            retries=self.retries + other.retries,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            seconds=round(self.seconds + other.seconds, 3),
+            cost=None if unknown else (self.cost or 0.0) + (other.cost or 0.0),
+            batches=self.batches + other.batches,
+            batch_bound=self.batch_bound + other.batch_bound,
+        )
+
     def __sub__(self, earlier: Usage) -> Usage:
         """Return what was used since `earlier`."""
         unknown = self.cost is None or earlier.cost is None

@@ -30,7 +30,7 @@ from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.models import open_model
 from hmltc_kedro.text.texts import Texts, read_texts
-from hmltc_kedro.text.windows import encode_texts
+from hmltc_kedro.text.windows import check_vectors, encode_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -209,11 +209,7 @@ class HierarchicalClassifier:
             for start in range(0, len(texts), CHUNK):
                 rows = order[start : start + CHUNK]
                 chunk = [texts[row] for row in rows]
-                own = (
-                    encode_texts(self.encoder, chunk, batch_size, self.max_windows)
-                    if vectors is None
-                    else vectors[rows]
-                )
+                own = self._encode(chunk, batch_size) if vectors is None else vectors[rows]
                 lexical = self.lexical or LexicalView.empty(len(self.taxonomy))
                 words = lexical.represent(chunk)
                 scores = lexical.score(words)
@@ -221,6 +217,11 @@ class HierarchicalClassifier:
                 logits = self.head(*(torch.from_numpy(part).to(device) for part in inputs))
                 yield rows, Evidence(own, words, logits.float().cpu().numpy(), scores)
                 bar.update(len(rows))
+
+    def _encode(self, texts: Sequence[str], batch_size: int) -> FloatArray:
+        vectors = encode_texts(self.encoder, texts, batch_size, self.max_windows)
+        check_vectors(vectors, texts, self.directory or "of the classifier")
+        return vectors
 
     def predict(self, texts: Texts, batch_size: int = 32) -> list[Prediction]:
         """Return the label set of each text, in their order; see `predict_probabilities`."""

@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.display import show_progress
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
 from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
-from hmltc_kedro.text.windows import encode_texts
+from hmltc_kedro.text.windows import check_vectors, encode_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -81,8 +82,15 @@ class TextEncoder:
         return self.load_model()
 
     def load_model(self) -> SentenceTransformer:
-        """Return a fresh copy of the model: what training may change."""
-        return open_model(self.directory, self.device, self.max_length)
+        """Return a fresh copy of the model: what training may change.
+
+        Raises:
+            InputError: its files are damaged.
+        """
+        try:
+            return open_model(self.directory, self.device, self.max_length)
+        except Exception as error:  # three libraries read these files, each with errors of its own
+            raise InputError(f"{self.directory}: not a readable encoder ({error}); get it again") from error
 
     @cached_property
     def dimension(self) -> int:
@@ -97,7 +105,7 @@ class TextEncoder:
         Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
 
         Raises:
-            InputError: as `read_texts`.
+            InputError: as `read_texts`, a vector is not finite, or the cache cannot be used.
         """
         texts = read_texts(texts)
         prefix = bytes.fromhex(self.fingerprint)
@@ -128,5 +136,7 @@ class TextEncoder:
             for start in range(0, len(items), CHUNK):
                 chunk = items[start : start + CHUNK]
                 texts = [text for _, text in chunk]
-                yield [key for key, _ in chunk], encode_texts(self.model, texts, self.batch_size, self.max_windows)
+                vectors = encode_texts(self.model, texts, self.batch_size, self.max_windows)
+                check_vectors(vectors, texts, self.name)
+                yield [key for key, _ in chunk], vectors
                 bar.update(len(chunk))

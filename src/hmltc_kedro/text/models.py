@@ -46,17 +46,34 @@ def resolve_model(name: str) -> Path:
     if Path(name).is_dir():
         if not (Path(name) / "modules.json").is_file():
             raise InputError(f"{name}: no modules.json; an encoder is a sentence-transformers directory")
+        check_weights(Path(name))
         return Path(name)
     from huggingface_hub import snapshot_download
 
     try:
         patterns = ["*.json", "*.txt", "*.model", "model*.safetensors"]
-        return Path(snapshot_download(name, allow_patterns=patterns))
+        directory = Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:
         raise InputError(
             f"encoder {name!r} is neither a directory nor to be had from the hub ({type(error).__name__}); "
             "set the global `encoder` to `embedded`, a directory or a hub name"
         ) from error
+    check_weights(directory)
+    return directory
+
+
+def check_weights(directory: Path) -> None:
+    """Refuse a model without safetensors: weights as PyTorch pickles them can run code.
+
+    Raises:
+        InputError: it says how such a model is converted.
+    """
+    if not any(directory.rglob("*.safetensors")):
+        copy = directory.name + "-safetensors"
+        raise InputError(
+            f"{directory}: no weights as safetensors; if you trust its pytorch_model.bin, convert it: python -c "
+            f"\"from sentence_transformers import SentenceTransformer as Model; Model('{directory}').save('{copy}')\""
+        )
 
 
 def locate_model(name: str) -> Path | None:

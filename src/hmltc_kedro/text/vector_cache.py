@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from hmltc_kedro.arrays import FloatArray
+from hmltc_kedro.errors import InputError
 
 CHUNK = 512
 """Texts encoded between two commits to the cache: what a killed run can lose."""
 
 
+WAIT = 60.0
+"""Seconds that a process waits for another one to finish writing."""
+
+
 class VectorCache:
-    """Vectors by key on disk: one SQLite file, committed chunk by chunk, safe for several processes."""
+    """Vectors by key on disk: one SQLite file, committed chunk by chunk, safe for several processes.
+
+    Whatever is wrong with the file, each method raises an InputError that names it.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create the cache at `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=60)
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
-        )
+        self._path = path
+        with self._name_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=WAIT)
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+            )
+
+    @contextmanager
+    def _name_file(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:  # locked, read-only, a full disk
+            raise InputError(
+                f"{self._path}: the vector cache cannot be used ({error}); mend that, or move the file away"
+            ) from error
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{self._path}: not a sound vector cache ({error}); move it away, its texts are encoded again"
+            ) from error
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, FloatArray]:
         """Return the vectors of those `keys` that are there."""
@@ -31,14 +55,15 @@ class VectorCache:
         for start in range(0, len(keys), CHUNK):
             chunk = keys[start : start + CHUNK]
             marks = ",".join("?" * len(chunk))
-            rows = self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", chunk)
-            found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
+            with self._name_file():
+                rows = self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", chunk)
+                found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
         return found
 
     def put(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
         """Store one vector a key; the rows are on disk when this returns."""
         rows = ((key, vector.astype("<f4").tobytes()) for key, vector in zip(keys, vectors, strict=True))
-        with self._connection:
+        with self._name_file(), self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
 
     def close(self) -> None:

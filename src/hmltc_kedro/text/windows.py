@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.display import shorten
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.texts import Texts, read_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+SHOWN = 60
+"""Characters of a text that a message shows."""
 
 
 def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> tuple[list[str], IntArray]:
@@ -29,9 +34,12 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
 
     Returns:
         m >= n windows, and owners of shape (m,), int64.
+
+    Raises:
+        InputError: as `read_texts` and `measure_room`.
     """
     texts = read_texts(texts)
-    room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    room = measure_room(model)
     # A word piece has at least one byte: short texts need no tokenizer to be known as short.
     long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
     if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
@@ -46,6 +54,22 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
     windows = [cut.get(i, [text]) for i, text in enumerate(texts)]
     owners = np.repeat(np.arange(len(texts), dtype=np.int64), [len(parts) for parts in windows])
     return [part for parts in windows for part in parts], owners
+
+
+def measure_room(model: SentenceTransformer) -> int:
+    """Return the word pieces of a text that the model reads at once: its prompt and its marks take theirs.
+
+    Raises:
+        InputError: the prompt takes all of them, and every text would be the same to the model.
+    """
+    room: int = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
+    prompt = (getattr(model, "prompts", None) or {}).get(getattr(model, "default_prompt_name", None) or "")
+    if not prompt:
+        return room
+    taken = len(model.tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"])
+    if taken >= room:
+        raise InputError(f"the encoder's prompt takes {taken} word pieces of {room} at once; raise max_length")
+    return room - taken
 
 
 def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: int) -> list[str]:
@@ -72,6 +96,25 @@ def encode_texts(model: SentenceTransformer, texts: Texts, batch_size: int, max_
         return np.asarray(vectors, dtype=np.float32)
     starts = np.searchsorted(owners, np.arange(len(texts)))
     return normalise(np.add.reduceat(np.asarray(vectors, dtype=np.float32), starts, axis=0))
+
+
+def check_vectors(vectors: FloatArray, texts: Sequence[str], encoder: object) -> None:
+    """Refuse vectors that are not finite: whatever is computed of them is wrong.
+
+    Args:
+        vectors: of n texts, shape (n, d).
+        texts: n texts.
+        encoder: its name or its place, for the message.
+
+    Raises:
+        InputError: it names encoder and text.
+    """
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        text = shorten(texts[int(finite.argmin())], SHOWN, " ...")
+        raise InputError(
+            f"encoder {encoder}: the vector of {text!r} is not finite; take another encoder, or leave this text out"
+        )
 
 
 def normalise(vectors: FloatArray) -> FloatArray:
