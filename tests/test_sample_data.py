@@ -80,7 +80,7 @@ def test_taxonomy_is_a_small_shop(taxonomy: Taxonomy) -> None:
 
 def test_taxonomy_is_a_real_dag(taxonomy: Taxonomy) -> None:
     assert Counter(len(parents) for parents in taxonomy.parents) == {0: 5, 1: 38, 2: 6}
-    roots_above = [{path[0] for path in taxonomy.paths_to(c)} for c in range(len(taxonomy))]
+    roots_above = [{path[0] for path in taxonomy.iterate_paths([c])} for c in range(len(taxonomy))]
     assert [taxonomy.names[c] for c, roots in enumerate(roots_above) if len(roots) > 1] == ["picnicware"]
 
 
@@ -147,7 +147,7 @@ def test_every_review_has_one_root_to_node_path(
     assert paths.keys() == texts.keys()
     for key, path in paths.items():
         positions = tuple(taxonomy.index[i] for i in path)
-        assert positions in taxonomy.paths_to(positions[-1]), (key, path)
+        assert positions in taxonomy.iterate_paths([positions[-1]]), (key, path)
 
 
 def test_reviews_reach_a_class_by_more_than_one_of_its_parents(
@@ -217,7 +217,7 @@ def test_recorded_judgements_are_paths_of_single_documents(
         assert set(row["answer"]) == {"paths", "confidence"} and row["answer"]["paths"]
         for path in row["answer"]["paths"]:
             positions = tuple(taxonomy.index[i] for i in path)
-            assert positions in taxonomy.paths_to(positions[-1]), row
+            assert positions in taxonomy.iterate_paths([positions[-1]]), row
     assert {row["answer"]["confidence"] for row in rows} == {"high", "medium", "low"}
 
 

@@ -109,7 +109,7 @@ def test_label_sets_are_unions_of_paths_with_names_and_scores(classifier: Hierar
         assert len(prediction.paths) == len(prediction.scores) >= 1
         assert set(prediction.class_ids) == {i for path in prediction.paths for i in path}
         for path in prediction.paths:
-            assert tuple(taxonomy.index[i] for i in path) in taxonomy.paths_to(taxonomy.index[path[-1]])
+            assert tuple(taxonomy.index[i] for i in path) in taxonomy.iterate_paths([taxonomy.index[path[-1]]])
         assert all(0 < score <= 1 for score in prediction.scores)
         assert prediction.scores == sorted(prediction.scores, reverse=True)
     assert taxonomy.is_path_consistent(taxonomy.to_matrix([p.class_ids for p in predictions])).all()
