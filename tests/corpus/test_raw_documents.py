@@ -115,3 +115,13 @@ def test_arbitrary_bytes_give_documents_or_an_input_error(
         assert documents["doc_id"].is_unique
         assert (documents[["doc_id", "text"]] != "").all(axis=None)
         "".join(documents["text"]).encode("utf-8")
+
+
+@pytest.mark.parametrize("doc_id", ["1\n2", "1\t2", "1\r2", "1\u20282"])
+def test_id_of_two_lines_is_refused(folder: Folder, doc_id: str) -> None:
+    path = folder.path / "corpus.csv"
+    path.write_bytes(f'doc_id,text\n0,zero\n"{doc_id}",one\n'.encode())
+    with pytest.raises(InputError) as error:
+        build_documents({"train": read_corpus_frame(path)}, skip_invalid=False)
+    says = "the document id has a line break or TAB in it; write it without (or set ingest.on_invalid: skip)"
+    assert message(error, folder) == f"corpus.csv:3: {says}"

@@ -24,6 +24,40 @@ def test_unicode_line_separators_do_not_end_a_line(folder: Folder) -> None:
     assert table.rows["value"].tolist() == ["one\u2028two\x0bthree\x85four"]
 
 
+def test_carriage_returns_alone_end_the_lines_of_a_file_without_line_feeds(folder: Folder) -> None:
+    table = folder.table("corpus.txt", "\ufeff0\tone\r1\ttwo\r\r2\tthree\r")
+    assert table.rows["line"].tolist() == [1, 2, 4]
+    assert table.rows["key"].tolist() == ["0", "1", "2"]
+    assert table.rows["value"].tolist() == ["one", "two", "three"]
+    assert folder.table("corpus.txt", "0\tone\r1\ttwo\n").rows["value"].tolist() == ["one", "two"]
+
+
+@pytest.mark.parametrize("content", ["0\tzero\n1\tone\r2\ttwo\n", "0\tzero\r\n1\tone\r2\ttwo\r\n"])
+def test_carriage_return_within_a_line_is_a_problem_and_hides_no_document(folder: Folder, content: str) -> None:
+    rows = folder.table("corpus.txt", content).rows
+    assert rows["problem"].isna().tolist() == [True, False]
+    assert rows["problem"][1] == "a carriage return within the line; end every line of the file with a line feed"
+
+
+def test_line_ends_of_two_kinds_after_each_other_are_one(folder: Folder) -> None:
+    rows = folder.table("corpus.txt", "0\tone\r\r\n1\ttwo\r\r\n").rows
+    assert rows["value"].tolist() == ["one", "two"] and rows["problem"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("0\tone\n".encode("utf-16"), "the file is UTF-16; save it as UTF-8"),
+        ("0\tone\n".encode("utf-16-le"), "the file is UTF-16; save it as UTF-8"),
+        (b"PK\x03\x04rest of an archive", "a spreadsheet and no text; save it as text in UTF-8"),
+    ],
+)
+def test_text_file_of_another_encoding_is_named_for_it(folder: Folder, content: bytes, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        folder.table("corpus.txt", content)
+    assert message(error, folder) == f"corpus.txt:1: {says}"
+
+
 # ---------------------------------------------------------------------- CSV and Parquet
 
 
@@ -55,6 +89,30 @@ def test_csv_without_the_columns_is_an_error(folder: Folder, content: str, expec
     with pytest.raises(InputError) as error:
         frame_table(folder, content)
     assert message(error, folder) == expected.format(mend="a corpus has the columns doc_id and text")
+
+
+def test_columns_are_found_in_other_capitals(folder: Folder) -> None:
+    rows = frame_table(folder, " Doc_ID ,Title,TEXT\n7,x,some text\n").rows
+    assert rows[["key", "value"]].values.tolist() == [["7", "some text"]]
+    rows = frame_table(folder, "DOC_ID,text,doc_id,Text\n7,right,8,wrong\n").rows
+    assert rows[["key", "value"]].values.tolist() == [["8", "right"]]
+    path = folder.path / "corpus.parquet"
+    pd.DataFrame({"Doc_Id": ["7"], "Text": ["some text"]}).to_parquet(path)
+    assert read_corpus_frame(path).rows[["key", "value"]].values.tolist() == [["7", "some text"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("doc_id,text,text", "text and text are one column to this reader; rename or remove all but one"),
+        ("doc_id,Text,TEXT", "Text and TEXT are one column to this reader; rename or remove all but one"),
+        ("Doc_ID;Text", "; between the columns where CSV has a comma; save it with commas"),
+    ],
+)
+def test_columns_that_may_be_two_are_refused(folder: Folder, header: str, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        frame_table(folder, f"{header}\n1,a,b\n")
+    assert message(error, folder) == f"corpus.csv:1: {says}"
 
 
 def test_csv_with_an_open_quote_is_an_error_and_not_one_long_text(folder: Folder) -> None:

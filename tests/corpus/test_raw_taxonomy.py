@@ -25,6 +25,24 @@ def test_taxonomy_needs_no_keywords_file(folder: Folder) -> None:
     assert not any(taxonomy.keywords)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "expected"),
+    [
+        ("animals:cats:kitten,purr\n", {"x": ("kitten", "purr")}),
+        ("animals:pet,ratio 3:1\n", {"a": ("pet", "ratio 3:1")}),
+        ("animals : cats : kitten\nanimals:pet\n", {"x": ("kitten",), "a": ("pet",)}),
+        ("n:1:one\nn:two\n", {"n:1": ("one",), "n": ("two",)}),
+        ("end::last\n", {"y": ("last",)}),
+    ],
+)
+def test_keywords_go_to_the_longest_name_before_a_colon(
+    folder: Folder, keywords: str, expected: dict[str, tuple[str, ...]]
+) -> None:
+    classes = "a\tanimals\nx\tanimals: cats\nn\tnumbers\nn:1\tfirst\ny\tend:\n"
+    taxonomy = folder.taxonomy(classes, "a\tx\n", keywords)
+    assert {i: k for i, k in zip(taxonomy.class_ids, taxonomy.keywords, strict=True) if k} == expected
+
+
 def test_taxonomy_may_be_flat(folder: Folder) -> None:
     assert len(folder.taxonomy(edges="").roots) == 5
 
@@ -37,6 +55,11 @@ def test_taxonomy_may_be_flat(folder: Folder) -> None:
             "class_hierarchy.txt:3: this edge closes a cycle: {cycle}; "
             "a taxonomy is acyclic, remove one of these edges",
             id="cycle",
+        ),
+        pytest.param(
+            {"classes": "a\tanimals\nb,c\tgarden\n"},
+            "classes.txt:2: class id 'b,c' has a comma in it; label lists are separated by commas, write it without",
+            id="comma",
         ),
         pytest.param(
             {"edges": "a\tc\n\nc\tc\n"},

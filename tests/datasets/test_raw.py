@@ -44,27 +44,27 @@ def test_csv_with_a_key_of_two_columns(tmp_path: Path) -> None:
     assert not dataset.load().exists
 
 
-@pytest.mark.parametrize(
-    ("names", "shown"),
-    [
-        (["corpus.txt", "corpus.csv"], "corpus.txt: there is corpus.csv"),
-        (["corpus.csv", "corpus.parquet"], "corpus.csv: there is corpus.parquet"),
-        (["corpus.parquet", "corpus.csv", "corpus.txt"], "corpus.txt: there is corpus.csv and corpus.parquet"),
-    ],
-)
-def test_of_several_files_for_one_corpus_none_is_read(tmp_path: Path, names: list[str], shown: str) -> None:
-    for name in names:
-        (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DatasetError) as caught:  # what Kedro makes of any error, its last line ours
-        RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True).load()
-    said = f"{tmp_path}/{shown} as well; keep one of them, or an old corpus may be read"
-    assert isinstance(caught.value.__cause__, InputError) and str(caught.value.__cause__) == said
+@pytest.mark.parametrize("other", ["corpus.csv", "corpus.parquet"])
+def test_two_files_of_one_corpus_are_refused_by_name(tmp_path: Path, other: str) -> None:
+    (tmp_path / "corpus.txt").write_text("1\tfrom text\n")
+    dataset = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True)
+    assert dataset.find_file() == tmp_path / "corpus.txt"
+    (tmp_path / other).write_text("doc_id,text\n1,from another\n")
+    with pytest.raises(InputError) as error:
+        dataset.find_file()
+    assert str(error.value) == f"{tmp_path}/corpus.txt: {other} lies beside it and holds the same; remove all but one"
 
 
-def test_a_file_of_another_ending_is_no_second_one_of_what_is_no_corpus(tmp_path: Path) -> None:
-    (tmp_path / "classes.txt").write_text("a\tanimals\n")
-    (tmp_path / "classes.csv").write_text("notes")
-    assert RawTableDataset(filepath=str(tmp_path / "classes.txt")).load().rows["value"].tolist() == ["animals"]
+def test_corpus_may_be_a_folder_of_parquet_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus.parquet"
+    for name, doc_id in {"part-1": "b", "part-0": "a", "day=2/part-0": "0", "_temporary/part-0": "x"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"doc_id": [doc_id], "text": [f"text of {doc_id}"]}).to_parquet(folder / f"{name}.parquet")
+    (folder / "_SUCCESS").write_text("")
+    (folder / ".part-0.parquet.crc").write_text("")
+    table = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True).load()
+    assert table.rows[["line", "key"]].values.tolist() == [[1, "0"], [2, "a"], [3, "b"]]
+    assert table.path == str(folder)
 
 
 def test_missing_file_loads_as_an_empty_table_that_says_so(tmp_path: Path) -> None:

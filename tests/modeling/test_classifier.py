@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
@@ -98,6 +99,29 @@ def test_chunks_and_order_of_the_texts_do_not_matter(
 def test_no_texts_give_no_predictions(classifier: HierarchicalClassifier) -> None:
     assert classifier.predict_probabilities([]).shape == (0, 7)
     assert classifier.predict([]) == []
+
+
+def test_texts_are_taken_by_position_and_one_text_is_one(classifier: HierarchicalClassifier) -> None:
+    expected = classifier.predict(TEXTS)
+    shuffled = pd.Series(TEXTS)[[3, 1, 4, 0, 2]]
+    assert classifier.predict(shuffled) == [expected[i] for i in shuffled.index]
+    assert classifier.predict(np.array(TEXTS)) == expected
+    assert classifier.predict(TEXTS[0]) == expected[:1]
+
+
+def test_frame_of_a_series_has_its_labels(classifier: HierarchicalClassifier) -> None:
+    expected = classifier.predict_frame(TEXTS)
+    documents = pd.DataFrame({"text": TEXTS}).iloc[[3, 1, 4, 0, 2]]
+    documents["class_ids"] = classifier.predict_frame(documents["text"])["class_ids"]
+    assert documents.sort_index()["class_ids"].tolist() == expected["class_ids"].tolist()
+
+
+def test_value_that_is_no_text_is_one_line_and_half_a_character_loses_no_batch(
+    classifier: HierarchicalClassifier,
+) -> None:
+    with pytest.raises(InputError, match="^text 1: None is no text; give it one or leave it out$"):
+        classifier.predict(["a puppy", None])  # type: ignore[list-item]
+    assert classifier.predict(["a puppy \ud83d", "x"]) == classifier.predict(["a puppy \ufffd", "x"])
 
 
 def test_label_sets_are_unions_of_paths_with_names_and_scores(classifier: HierarchicalClassifier) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hmltc_kedro.text.device import choose_device, choose_precision
+from hmltc_kedro.text.device import choose_device, choose_precision, one_thread
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,15 @@ def test_automatic_precision_is_bfloat16_on_cards_that_have_it_alone(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: supported)
     assert choose_precision(name, torch.device(device)) == precision
+
+
+def test_one_thread_is_for_the_block_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(RuntimeError), one_thread():
+            assert torch.get_num_threads() == 1
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -8,10 +8,11 @@ calibration, rules for case, spaces round punctuation, `ca n't` and `'s`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from hmltc_kedro.text.texts import Texts, read_texts
 
 NEGATION = re.compile(r"(?<=\w)(n['’]t)(?=(?:n['’]t)*\b)", re.IGNORECASE)
 
@@ -62,8 +63,9 @@ class StyleProfile:
         return StyleRules(self.lowercase > 0.5, self.spaced_punctuation > 0.5, self.split_contractions > 0.5)
 
 
-def measure_style(texts: Sequence[str]) -> StyleProfile:
+def measure_style(texts: Texts) -> StyleProfile:
     """Return the profile of some texts (a few thousand are enough); all zero for none."""
+    texts = read_texts(texts)
     marks = [m for t in texts for m in SENTENCE_MARK.finditer(t)]
     spaced = [m.start() > 0 and m.string[m.start() - 1].isspace() for m in marks]
     contractions = [m.group() for t in texts for m in CONTRACTION.finditer(t)]

@@ -7,6 +7,9 @@ import pandas as pd
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.errors import InputError
 
+CONTROL = r"[\x00-\x1f\x7f\x85\u2028\u2029]"
+"""What ends a line or a field for one program or another: `submission.csv` and label files hold a document a line."""
+
 
 def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (documents, rejected): columns split, doc_id, text, and reason for the rejected.
@@ -16,8 +19,8 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
         skip_invalid: set bad documents aside instead of raising.
 
     Raises:
-        InputError: an empty corpus; unless `skip_invalid`, an unreadable line, an empty id or text, or a
-            document id twice within a split (train and test may both count from 0).
+        InputError: an empty corpus; unless `skip_invalid`, an unreadable line, an empty id or text, an
+            id of two lines, or a document id twice within a split (train and test may both count from 0).
     """
     parts = []
     for split, table in tables.items():
@@ -25,6 +28,7 @@ def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
         reason = rows["problem"].copy()
         rules = [
             (rows["key"] == "", "no document id; write <doc_id>TAB<text>"),
+            (rows["key"].str.contains(CONTROL), "the document id has a line break or TAB in it; write it without"),
             (rows["value"] == "", "the text is empty; write one or remove the line"),
         ]
         for broken, text in rules:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from hmltc_kedro.corpus.parquet_files import read_parquet_columns
 from hmltc_kedro.errors import InputError
 
 MAX_FIELD = 2**31 - 1
@@ -66,30 +67,45 @@ def make_rows(lines: list[int], keys: list[str], values: list[str], problems: li
 
 
 def read_text_table(path: Path, separator: str) -> RawTable:
-    """Read a `<key><separator><value>` file; blank lines are passed over, a byte order mark is dropped."""
+    """Read a `<key><separator><value>` file; blank lines are passed over, a byte order mark is dropped.
+
+    Raises:
+        InputError: the file is a spreadsheet or UTF-16.
+    """
+    _check_encoding(path)
     lines: list[int] = []
     keys: list[str] = []
     values: list[str] = []
     problems: list[str | None] = []
     shown = "TAB" if separator == "\t" else separator
-    with path.open("rb") as handle:
-        for number, raw in enumerate(handle, start=1):
-            if not raw.strip():
-                continue
-            problem = None
-            try:
-                text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                text = raw.decode("utf-8", errors="replace").rstrip("\r\n")
-                problem = f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8"
-            key, found, value = text.partition(separator)
-            if problem is None and not found:
-                problem = f"the line has no {shown}; write <key>{shown}<value>"
-            lines.append(number)
-            keys.append(key.strip())
-            values.append(value.strip())
-            problems.append(problem)
+    for number, raw in enumerate(_iterate_lines(path), start=1):
+        if not raw.strip():
+            continue
+        problem = None
+        try:
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            text = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+            problem = f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8"
+        key, found, value = text.partition(separator)
+        if problem is None and "\r" in text:
+            problem = "a carriage return within the line; end every line of the file with a line feed"
+        if problem is None and not found:
+            problem = f"the line has no {shown}; write <key>{shown}<value>"
+        lines.append(number)
+        keys.append(key.strip())
+        values.append(value.strip())
+        problems.append(problem)
     return RawTable(str(path), make_rows(lines, keys, values, problems))
+
+
+def _iterate_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file; in one without line feeds, as old programs write it, carriage returns end them."""
+    with path.open("rb") as handle:
+        first = handle.readline()
+        alone = b"\r" in first.rstrip(b"\r\n") and not handle.peek(1)
+        yield from first.split(b"\r") if alone else [first]
+        yield from handle
 
 
 @dataclass(frozen=True)
@@ -111,21 +127,31 @@ class Columns:
         """All of them."""
         return (*self.key, self.value)
 
-    def check(self, path: Path, found: list[str]) -> None:
-        """Refuse a header that lacks one of them.
+    def locate(self, path: Path, found: Sequence[str]) -> dict[str, int]:
+        """Return where in a header each of them stands; in other capitals if none is written as here.
 
         Raises:
-            InputError: it says which ones are missing, or what stands between the columns where it is no comma.
+            InputError: it says which ones are missing or there twice, or what stands between the columns where it is
+                no comma.
         """
-        missing = [name for name in self.names if name not in found]
+        places = {name: _find_column(name, found) for name in self.names}
+        missing = [name for name, where in places.items() if not where]
+        twice = [f"{' and '.join(found[c] for c in where)} are one column" for where in places.values() if where[1:]]
+        if twice:
+            raise InputError(f"{path}:1: {'; '.join(twice)} to this reader; rename or remove all but one")
         if not missing:
-            return
+            return {name: where[0] for name, where in places.items()}
         for separator, shown in ((";", ";"), ("\t", "TAB")):
-            cells = {cell.strip(' "') for cell in ",".join(found).split(separator)}
-            if cells.issuperset(self.names):
+            cells = [cell.strip(' "') for cell in ",".join(found).split(separator)]
+            if all(_find_column(name, cells) for name in self.names):
                 raise InputError(f"{path}:1: {shown} between the columns where CSV has a comma; save it with commas")
         listed = f"{', '.join(self.names[:-1])} and {self.names[-1]}"
         raise InputError(f"{path}:1: no column {', '.join(missing)}; {self.owner} the columns {listed}")
+
+
+def _find_column(name: str, found: Sequence[str]) -> list[int]:
+    exact = [place for place, cell in enumerate(found) if cell == name]
+    return exact or [place for place, cell in enumerate(found) if cell.strip().casefold() == name.casefold()]
 
 
 CORPUS = Columns(("doc_id",), "text", owner="a corpus has")
@@ -134,23 +160,17 @@ CORPUS = Columns(("doc_id",), "text", owner="a corpus has")
 def read_corpus_frame(path: Path) -> RawTable:
     """Read a CSV or Parquet corpus with the columns doc_id and text.
 
-    `line` is the line of the file on which a CSV record begins; of a Parquet file it is the row, from 1.
+    `line` is the line of the file on which a CSV record begins; of a Parquet file it is the row, from 1, of a folder
+    of Parquet files the row when they are read by name one after the other.
 
     Raises:
         InputError: the columns are not there, or the file is not CSV or Parquet.
     """
-    return _read_parquet(path) if path.suffix == ".parquet" else read_csv_table(path, CORPUS)
-
-
-def _read_parquet(path: Path) -> RawTable:
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise InputError(f"{path}: not a readable Parquet file ({error}); write it again") from error
-    CORPUS.check(path, list(frame.columns))
-    text = {c: frame[c].astype("str").fillna("").str.strip().tolist() for c in CORPUS.names}
-    rows = make_rows(list(range(1, len(frame) + 1)), text["doc_id"], text["text"], [None] * len(frame))
-    return RawTable(str(path), rows)
+    if path.suffix != ".parquet":
+        return read_csv_table(path, CORPUS)
+    keys, values = read_parquet_columns(path, CORPUS.locate, CORPUS.names, ids=CORPUS.key)
+    problems = [key or value for key, value in zip(keys.problems, values.problems, strict=True)]
+    return RawTable(str(path), make_rows(list(range(1, len(problems) + 1)), keys.texts, values.texts, problems))
 
 
 def read_csv_table(path: Path, columns: Columns) -> RawTable:
@@ -189,8 +209,10 @@ def read_csv_records(path: Path, columns: Columns) -> Iterator[tuple[int, dict[s
         before = 0
         try:
             header = [name.strip() for name in next(reader, [])]
-            columns.check(path, header)
-            places = {name: header.index(name) for name in header}
+            own = {place: name for name, place in columns.locate(path, header).items()}
+            places: dict[str, int] = {}
+            for place, name in enumerate(header):
+                places.setdefault(own.get(place, name), place)
             before = reader.line_num
             for record in reader:
                 line, before = before + 1, reader.line_num
@@ -210,10 +232,11 @@ def read_csv_records(path: Path, columns: Columns) -> Iterator[tuple[int, dict[s
 
 
 def _check_encoding(path: Path) -> None:
-    """Refuse what spreadsheets save instead of CSV in UTF-8 unless they are told to."""
+    """Refuse what spreadsheets save instead of text in UTF-8 unless they are told to."""
     with path.open("rb") as handle:
         head = handle.read(64)
     if head.startswith(b"PK\x03\x04"):
-        raise InputError(f"{path}:1: a spreadsheet and no CSV; save it as CSV in UTF-8")
+        kind = "CSV" if path.suffix == ".csv" else "text"
+        raise InputError(f"{path}:1: a spreadsheet and no {kind}; save it as {kind} in UTF-8")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise InputError(f"{path}:1: the file is UTF-16; save it as UTF-8")

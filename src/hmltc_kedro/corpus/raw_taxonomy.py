@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
+
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.graph import find_cycle
@@ -15,9 +18,9 @@ def build_taxonomy(classes: RawTable, hierarchy: RawTable, keywords: RawTable) -
     """Return the checked taxonomy of the three raw files; `keywords` may not exist.
 
     Raises:
-        InputError: with file and line, for an empty file, a class id twice, an unnamed class, an edge to an
-            unknown class, a repeated edge, a self-loop, a cycle, more than `MAX_LEVELS` levels, or keywords that name
-            no class or two.
+        InputError: with file and line, for an empty file, a class id twice or with a comma, an unnamed class, an
+            edge to an unknown class, a repeated edge, a self-loop, a cycle, more than `MAX_LEVELS` levels, or keywords
+            that name no class or two.
     """
     class_pairs = _check_classes(classes)
     known = {class_id for class_id, _ in class_pairs}
@@ -49,6 +52,11 @@ def _check_classes(table: RawTable) -> list[tuple[str, str]]:
         f"{table.at(n)}: class {k!r} has no id or no name; write <class_id>TAB<class_name>"
         for n, k, v in zip(rows["line"], rows["key"], rows["value"], strict=True)
         if not k or not v
+    ]
+    problems += [
+        f"{table.at(n)}: class id {k!r} has a comma in it; label lists are separated by commas, write it without"
+        for n, k in zip(rows["line"], rows["key"], strict=True)
+        if "," in k
     ]
     repeated = rows[rows["key"].duplicated()]
     first = rows.drop_duplicates("key").set_index("key")["line"]
@@ -93,12 +101,14 @@ def _check_keywords(table: RawTable, classes: list[tuple[str, str]]) -> dict[str
     table.raise_problems()
     by_name: dict[str, list[str]] = {}
     for class_id, name in classes:
-        by_name.setdefault(name, []).append(class_id)
-    ids = {class_id for class_id, _ in classes}
+        by_name.setdefault(_close_colons(name), []).append(class_id)
+    by_id = {_close_colons(class_id): class_id for class_id, _ in classes}
+    known = by_name.keys() | by_id.keys()
     problems = []
     result: dict[str, list[str]] = {}
     first: dict[str, int] = {}
-    for line, key, value in zip(table.rows["line"], table.rows["key"], table.rows["value"], strict=True):
+    for line, start, rest in zip(table.rows["line"], table.rows["key"], table.rows["value"], strict=True):
+        key, value = _split_owner(f"{start}:{rest}", known)
         named = by_name.get(key, [])
         if len(named) > 1:
             problems.append(
@@ -106,10 +116,10 @@ def _check_keywords(table: RawTable, classes: list[tuple[str, str]]) -> dict[str
                 f"write the class id in place of the name, one of {', '.join(named)}"
             )
             continue
-        if not named and key not in ids:
+        if not named and key not in by_id:
             problems.append(f"{table.at(line)}: there is no class {key!r}; correct the name or remove the line")
             continue
-        class_id = named[0] if named else key
+        class_id = named[0] if named else by_id[key]
         if class_id in result:
             problems.append(
                 f"{table.at(line)}: class {key!r} already has keywords on line {first[class_id]}; join the two lines"
@@ -120,3 +130,19 @@ def _check_keywords(table: RawTable, classes: list[tuple[str, str]]) -> dict[str
     if problems:
         raise InputError.from_problems(problems)
     return result
+
+
+def _split_owner(line: str, known: Set[str]) -> tuple[str, str]:
+    """Cut `<name>:<keywords>` after the longest name or id that is known: names may hold a colon, and so may keywords.
+
+    Where none is known it is cut at the first colon.
+    """
+    cuts = [place for place, sign in enumerate(line) if sign == ":"]
+    fitting = (place for place in reversed(cuts) if _close_colons(line[:place]) in known)
+    place = next(fitting, cuts[0])
+    return _close_colons(line[:place]), line[place + 1 :]
+
+
+def _close_colons(name: str) -> str:
+    """Return a name without spaces around it and beside its colons, which a line may have and the name not."""
+    return re.sub(r"\s*:\s*", ":", name.strip())

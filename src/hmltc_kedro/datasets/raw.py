@@ -54,23 +54,21 @@ class RawTableDataset(AbstractDataset[None, RawTable]):
         self.metadata = metadata
 
     def find_file(self) -> Path | None:
-        """Return the file that is read, whatever its ending; None if there is none."""
-        return next(iter(self._list_files()), None)
-
-    def _list_files(self) -> list[Path]:
-        candidates = [self._filepath.with_suffix(ending) for ending in self._endings]
-        return [path for path in candidates if path.is_file()]
-
-    def load(self) -> RawTable:
-        """Read the file.
+        """Return the file that is read, whatever its ending, or the folder of its Parquet parts; None for none.
 
         Raises:
-            InputError: there are several, of which one would be passed over.
+            InputError: there are two, and one of them would be read for the other.
         """
-        path, others = self.find_file(), self._list_files()[1:]
-        if others:
-            names = " and ".join(other.name for other in others)
-            raise InputError(f"{path}: there is {names} as well; keep one of them, or an old corpus may be read")
+        candidates = [self._filepath.with_suffix(ending) for ending in self._endings]
+        found = [path for path in candidates if path.is_file() or (path.suffix == ".parquet" and path.is_dir())]
+        if len(found) > 1:
+            others = " and ".join(path.name for path in found[1:])
+            raise InputError(f"{found[0]}: {others} lies beside it and holds the same; remove all but one")
+        return found[0] if found else None
+
+    def load(self) -> RawTable:
+        """Read the file."""
+        path = self.find_file()
         if path is None:
             return RawTable(str(self._filepath), make_rows([], [], [], []), exists=False)
         if self._columns is not None:

@@ -7,7 +7,6 @@ is measured on documents about nothing: words of the corpus in no order, from no
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from hmltc_kedro.arrays import BoolArray, HalfArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.words import UNSPACED
 
 N_NULLS = 200
@@ -25,7 +25,7 @@ _WORD = re.compile(rf"[{UNSPACED}]{{1,2}}|[^\s{UNSPACED}]+")
 """A word, or two characters of a script that does not set words apart: its texts would stay whole by their spaces."""
 
 
-def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str]:
+def write_null_documents(texts: Texts, count: int = N_NULLS) -> list[str]:
     """Return texts about nothing: each as long as some document, of words drawn from the whole corpus.
 
     The draw is the same each time, so that a null document is encoded once however often a classifier is trained.
@@ -34,7 +34,7 @@ def write_null_documents(texts: Sequence[str], count: int = N_NULLS) -> list[str
         texts: of the corpus.
         count: texts to write; fewer documents give as many.
     """
-    rng = np.random.default_rng(0)
+    texts, rng = read_texts(texts), np.random.default_rng(0)
     chosen = [_WORD.findall(texts[row]) for row in rng.choice(len(texts), min(count, len(texts)), replace=False)]
     drawn = [texts[row] for row in rng.choice(len(texts), min(10 * count, len(texts)), replace=False)]
     words = [word for text in drawn for word in _WORD.findall(text)]

@@ -29,6 +29,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.models import open_model
+from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.windows import encode_texts
 
 if TYPE_CHECKING:
@@ -149,16 +150,18 @@ class HierarchicalClassifier:
 
     # ------------------------------------------------------------------ prediction
 
-    def predict_probabilities(
-        self, texts: Sequence[str], batch_size: int = 32, cache: TextEncoder | None = None
-    ) -> HalfArray:
+    def predict_probabilities(self, texts: Texts, batch_size: int = 32, cache: TextEncoder | None = None) -> HalfArray:
         """Return the probability of each class for each text: shape (n, C), float16.
 
         Args:
-            texts: n texts.
+            texts: n texts, by position whatever holds them, see `read_texts`; one text is a list of one.
             batch_size: texts a batch of the encoder.
             cache: an encoder that gives the vectors, if it is the one called `frozen`; it may know them already.
+
+        Raises:
+            InputError: something that is no text, with its position.
         """
+        texts = read_texts(texts)
         probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
         for rows, evidence in self.iterate_evidence(texts, batch_size, cache):
             if self.student:
@@ -167,7 +170,7 @@ class HierarchicalClassifier:
                 probabilities[rows] = squash(evidence.logits)
         return probabilities
 
-    def gather_evidence(self, texts: Sequence[str], cache: TextEncoder | None = None) -> Evidence:
+    def gather_evidence(self, texts: Texts, cache: TextEncoder | None = None) -> Evidence:
         """Return the evidence on all texts at once, in their order; for the few that a student learns from."""
         parts = list(self.iterate_evidence(texts, cache=cache))
         if not parts:
@@ -176,12 +179,12 @@ class HierarchicalClassifier:
         return Evidence.join([evidence for _, evidence in parts])[np.argsort(rows)]
 
     def iterate_evidence(
-        self, texts: Sequence[str], batch_size: int = 32, cache: TextEncoder | None = None
+        self, texts: Texts, batch_size: int = 32, cache: TextEncoder | None = None
     ) -> Iterator[tuple[IntArray, Evidence]]:
         """Yield what the classifier sees of the texts and makes of them before any student, block by block.
 
         Args:
-            texts: n texts.
+            texts: n texts, see `predict_probabilities`.
             batch_size: texts a batch of the encoder.
             cache: see `predict_probabilities`.
 
@@ -192,7 +195,7 @@ class HierarchicalClassifier:
 
         from hmltc_kedro.text.device import choose_device
 
-        device = choose_device(self._device)
+        texts, device = read_texts(texts), choose_device(self._device)
         self.head.to(device)
         vectors = cache.encode(texts) if cache is not None and cache.fingerprint == self.frozen else None
         order = np.argsort([-len(text) for text in texts], kind="stable")
@@ -214,18 +217,20 @@ class HierarchicalClassifier:
                 yield rows, Evidence(own, words, logits.float().cpu().numpy(), scores)
                 bar.update(len(rows))
 
-    def predict(self, texts: Sequence[str], batch_size: int = 32) -> list[Prediction]:
-        """Return the label set of each text."""
+    def predict(self, texts: Texts, batch_size: int = 32) -> list[Prediction]:
+        """Return the label set of each text, in their order; see `predict_probabilities`."""
         frame = self.predict_frame(texts, batch_size)
         return [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
 
-    def predict_frame(self, texts: Sequence[str], batch_size: int = 32) -> pd.DataFrame:
-        """Return one row a text with the fields of `Prediction`."""
+    def predict_frame(self, texts: Texts, batch_size: int = 32) -> pd.DataFrame:
+        """Return one row a text with the fields of `Prediction`; those of a Series have its labels."""
         probabilities = self.predict_probabilities(texts, batch_size)
         decoded = decode(probabilities, self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, self.taxonomy)
         frame["fits"] = find_fitting(decoded, self.nulls, self.taxonomy, self.decoding)
-        return frame.assign(decision=decide(probabilities, frame["class_ids"], self.taxonomy, self.accept))
+        frame["decision"] = decide(probabilities, frame["class_ids"], self.taxonomy, self.accept)
+        # pandas puts what is assigned to a frame where its labels are.
+        return frame.set_index(texts.index) if isinstance(texts, pd.Series) else frame
 
     # ------------------------------------------------------------------ files
 

@@ -1,4 +1,4 @@
-"""Document vectors by row number: frozen ones, or such that the encoder computes with gradients."""
+"""Features by row number: vectors, frozen or such that the encoder computes with gradients, and scores of words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch.nn.functional import normalize
 
 from hmltc_kedro.arrays import FloatArray, IntArray
@@ -13,6 +14,14 @@ from hmltc_kedro.text.features import Windows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from hmltc_kedro.text.lexical_view import LexicalView
+
+HELD = 2**28
+"""Bytes of word scores that are kept: those of 126,000 documents and 531 classes."""
+
+BLOCK = 4096
+"""Documents scored at a time."""
 
 
 class Features(Protocol):
@@ -33,6 +42,28 @@ class FrozenFeatures:
     def __call__(self, rows: IntArray) -> torch.Tensor:
         """Return the vectors of `rows`."""
         return self._vectors[torch.from_numpy(rows).to(self._vectors.device)]
+
+
+class WordScores:
+    """Scores of the lexical view by row number, made once where they fit into `HELD` bytes and else at each call."""
+
+    def __init__(self, view: LexicalView, words: sparse.csr_array, device: torch.device) -> None:
+        """Score the TF-IDF vectors of n documents, sparse (n, V)."""
+        self._view, self._words, self._device = view, words, device
+        n, n_classes = words.shape[0], view.classes.shape[0]
+        self._scores: torch.Tensor | None = None
+        if n * n_classes * np.dtype(np.float32).itemsize <= HELD:
+            self._scores = torch.empty(n, n_classes)
+            for start in range(0, n, BLOCK):
+                self._scores[start : start + BLOCK] = torch.from_numpy(view.score(words[start : start + BLOCK]))
+
+    def __call__(self, rows: IntArray) -> torch.Tensor:
+        """Return the scores of `rows`, shape (len(rows), C), float32."""
+        if self._scores is None:
+            scores = torch.from_numpy(self._view.score(self._words[rows]))
+        else:
+            scores = self._scores[torch.from_numpy(rows)]
+        return scores.to(self._device)
 
 
 class EncodedFeatures:

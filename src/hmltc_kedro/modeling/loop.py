@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hmltc_kedro.arrays import HalfArray, IntArray
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.modeling.examples import Examples
-from hmltc_kedro.modeling.features import Features
+from hmltc_kedro.modeling.features import Features, WordScores
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.losses import focal_loss
 from hmltc_kedro.modeling.phases import Phase
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 History = list[dict[str, float | int | str]]
 
 PREDICTED = 64
-"""Documents a batch where nothing is trained."""
+"""Documents a batch at least where nothing is trained."""
 
 
 class Run:
@@ -50,7 +50,10 @@ class Run:
         self.head, self.examples, self.loss_settings = head, examples, loss
         self.rows, self.held_out = rows, held_out
         self.rng = np.random.default_rng(seed)
-        self.lengths, self.words, self.lexical = features.lengths, features.words, lexical
+        self.lengths = features.lengths
+        self.word_scores: WordScores | None = None
+        if lexical is not None and features.words is not None:
+            self.word_scores = WordScores(lexical, features.words, head.class_vectors.device)
 
     def train(self, phase: Phase) -> History:
         """Run a phase and leave its best state in the modules."""
@@ -90,10 +93,11 @@ class Run:
             module.eval()
         probabilities = np.empty((len(self.examples), len(self.head.class_vectors)), dtype=np.float16)
         order = np.argsort(self.lengths, kind="stable")
-        blocks = range(0, len(order), PREDICTED)
+        size = max(PREDICTED, phase.batch_size)
+        blocks = range(0, len(order), size)
         with torch.no_grad():
             for start in tqdm(blocks, desc="predict", unit="batch", leave=False, disable=not show_progress()):
-                rows = order[start : start + PREDICTED]
+                rows = order[start : start + size]
                 probabilities[rows] = self._compute_logits(phase.features, rows).sigmoid().half().cpu().numpy()
         return probabilities
 
@@ -112,9 +116,7 @@ class Run:
 
     def _compute_logits(self, features: Features, rows: IntArray) -> torch.Tensor:
         vectors = features(rows)
-        if self.lexical is None or self.words is None:
-            return cast(torch.Tensor, self.head(vectors))
-        scores = torch.from_numpy(self.lexical.score(self.words[rows])).to(vectors.device)
+        scores = self.word_scores(rows) if self.word_scores is not None else None
         return cast(torch.Tensor, self.head(vectors, scores))
 
     def _loss(self, features: Features, rows: IntArray) -> torch.Tensor:
@@ -136,7 +138,8 @@ class Run:
         for module in phase.modules:
             module.eval()
         with torch.no_grad():
-            batches = [rows[i : i + PREDICTED] for i in range(0, len(rows), PREDICTED)]
+            size = max(PREDICTED, phase.batch_size)
+            batches = [rows[i : i + size] for i in range(0, len(rows), size)]
             losses = [float(self._loss(phase.features, batch)) * len(batch) for batch in batches]
         return sum(losses) / len(rows)
 

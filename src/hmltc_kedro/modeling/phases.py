@@ -46,7 +46,7 @@ class Phase:
 
 def head_phase(name: str, head: CosineHead, vectors: FloatArray, settings: HeadSettings, epochs: int) -> Phase:
     """Return the phase that trains the head alone, on frozen vectors."""
-    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=0.0, fused=True)
     return Phase(
         name,
         FrozenFeatures(vectors, head.class_vectors.device),

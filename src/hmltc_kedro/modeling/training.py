@@ -26,6 +26,7 @@ from hmltc_kedro.modeling.self_training import SelfLabelledDataset
 from hmltc_kedro.modeling.settings import HeadSettings, LossSettings, SelfTrainingSettings, TrainingSettings
 from hmltc_kedro.pseudo_labels.moments import measure_spread
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.device import one_thread
 from hmltc_kedro.text.features import TextFeatures
 from hmltc_kedro.text.lexical_view import LexicalView
 
@@ -78,7 +79,8 @@ def train_classifier(
     rows, held_out = split_rows(len(examples), settings.validation_share, seed)
     run = Run(head, examples, settings.loss, rows, held_out, seed, features, lexical)
     phase = head_phase("head", head, features.vectors, settings.head, settings.head.epochs)
-    history = run.train(phase)
+    with one_thread():
+        history = run.train(phase)
     if tunes:
         epochs = settings.fine_tuning.epochs
         phase = fine_tuning_phase("fine_tuning", encoder, head, features, settings.fine_tuning, epochs, len(rows))

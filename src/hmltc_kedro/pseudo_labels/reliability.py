@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.texts import Texts, read_texts
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ HALVED = 500
 
 
 def weigh_views(
-    texts: Sequence[str],
+    texts: Texts,
     class_views: dict[str, FloatArray],
     lexical: LexicalView,
     encoder: TextEncoder,
@@ -60,6 +60,7 @@ def weigh_views(
     """
     if fixed_lexical_weight is not None and not with_neighbours:
         return ViewWeights(0, None, None, fixed_lexical_weight, 0.0)
+    texts = read_texts(texts)
     size = min(HALVED, len(texts))
     chosen = np.sort(np.random.default_rng(seed).choice(len(texts), size, replace=False))
     first, second = (list(halves) for halves in zip(*(split_halves(texts[row]) for row in chosen), strict=True))

@@ -12,7 +12,7 @@ whole corpus is a few dozen candidates a document, never a document-class matrix
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from hmltc_kedro.arrays import BoolArray, FloatArray, IntArray
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.pseudo_labels.gaps import choose_threshold, count_by_largest_gap, measure_gaps_after
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.windows import normalise
 
 MAX_SCORES = 20_000_000
@@ -207,11 +208,12 @@ def split_words(text: str) -> list[str]:
     return unicodedata.normalize("NFKC", text).casefold().translate(_WORDS).split()
 
 
-def find_mentions(texts: Sequence[str], taxonomy: Taxonomy) -> sparse.csr_array:
+def find_mentions(texts: Texts, taxonomy: Taxonomy) -> sparse.csr_array:
     """Return which classes have one of their terms in each text: sparse 0/1 of shape (n, C), int32.
 
     A term is found as a run of whole words, whatever the case: `toy car` in `Toy-car!`, not in `toy cars`.
     """
+    texts = read_texts(texts)
     terms, owners = write_terms(taxonomy)
     phrases = [" ".join(split_words(term)) for term in terms]
     columns = {phrase: i for i, phrase in enumerate(dict.fromkeys(filter(None, phrases)))}

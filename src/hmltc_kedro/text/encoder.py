@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from tqdm import tqdm
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
+from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
 from hmltc_kedro.text.windows import encode_texts
 
@@ -91,11 +91,15 @@ class TextEncoder:
         # sentence-transformers 6 writes another key than the versions before it.
         return int(pooling.get("embedding_dimension") or pooling["word_embedding_dimension"])
 
-    def encode(self, texts: Sequence[str]) -> FloatArray:
+    def encode(self, texts: Texts) -> FloatArray:
         """Return the vectors of `texts`: shape (n, dimension), float32, unit length.
 
         Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
+
+        Raises:
+            InputError: as `read_texts`.
         """
+        texts = read_texts(texts)
         prefix = bytes.fromhex(self.fingerprint)
         keys = [hashlib.sha256(prefix + text.encode("utf-8")).digest() for text in texts]
         cache = VectorCache(self._cache_path) if self._cache_path is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.windows import cut_windows
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TextFeatures:
 
 
 def read_features(
-    texts: Sequence[str], encoder: TextEncoder, lexical: LexicalView | None, *, with_windows: bool
+    texts: Texts, encoder: TextEncoder, lexical: LexicalView | None, *, with_windows: bool
 ) -> TextFeatures:
     """Return the features of texts.
 
@@ -62,7 +62,7 @@ def read_features(
         lexical: gives the words; None for none.
         with_windows: for an encoder that is going to be trained.
     """
-    windows = None
+    texts, windows = read_texts(texts), None
     if with_windows:
         parts, owners = cut_windows(encoder.model, texts, encoder.max_windows)
         windows = Windows(parts, np.searchsorted(owners, np.arange(len(texts) + 1)))

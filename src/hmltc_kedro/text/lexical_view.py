@@ -18,6 +18,7 @@ from scipy import sparse
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.words import TOKEN_PATTERN, separate_words
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ class LexicalView:
     classes: sparse.csr_array
 
     @classmethod
-    def fit(cls, texts: Sequence[str], class_texts: Sequence[str]) -> LexicalView:
+    def fit(cls, texts: Texts, class_texts: Sequence[str]) -> LexicalView:
         """Learn words, rarity and spread from a corpus of N texts; nothing, if no text has a word."""
-        vectorizer = _make_vectorizer()
+        vectorizer, texts = _make_vectorizer(), read_texts(texts)
         try:
             documents = sparse.csr_array(vectorizer.fit_transform(texts))
         except ValueError:  # scikit-learn's "empty vocabulary"
@@ -70,15 +71,21 @@ class LexicalView:
         vectorizer.idf_ = self.idf
         return vectorizer
 
-    def represent(self, texts: Sequence[str]) -> sparse.csr_array:
+    def represent(self, texts: Texts) -> sparse.csr_array:
         """Return the TF-IDF vectors of texts: sparse (n, V), float32, unit length; a text of unknown words is zero."""
-        if not self.words or not len(texts):
+        texts = read_texts(texts)
+        if not self.words or not texts:
             return sparse.csr_array((len(texts), len(self.words)), dtype=np.float32)
         return sparse.csr_array(self._vectorizer.transform(texts), dtype=np.float32)
 
     def score(self, documents: sparse.csr_array) -> FloatArray:
         """Return the scores of documents from `represent`: (n, C), float32, 0 or more."""
-        return np.asarray((documents @ self.classes.T).toarray(), dtype=np.float32)
+        return np.asarray((documents @ self._by_word).toarray(), dtype=np.float32)
+
+    @cached_property
+    def _by_word(self) -> sparse.csr_array:
+        """The classes by word, (V, C): turned once, for the product would turn them at every call."""
+        return sparse.csr_array(self.classes.T)
 
     # ------------------------------------------------------------------ tables and files
 

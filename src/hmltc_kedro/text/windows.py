@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.text.texts import Texts, read_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-def cut_windows(model: SentenceTransformer, texts: Sequence[str], max_windows: int) -> tuple[list[str], IntArray]:
+def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> tuple[list[str], IntArray]:
     """Return the windows that `texts` go through the model in, and which text each is of, in ascending order.
 
     A text of more word pieces than the model takes is cut into as few windows as hold them, of nearly equal length
@@ -29,11 +30,12 @@ def cut_windows(model: SentenceTransformer, texts: Sequence[str], max_windows: i
     Returns:
         m >= n windows, and owners of shape (m,), int64.
     """
+    texts = read_texts(texts)
     room = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
     # A word piece has at least one byte: short texts need no tokenizer to be known as short.
     long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
     if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
-        return list(texts), np.arange(len(texts), dtype=np.int64)
+        return texts, np.arange(len(texts), dtype=np.int64)
     encoded = model.tokenizer(
         [texts[i] for i in long], add_special_tokens=False, truncation=False, return_offsets_mapping=True, verbose=False
     )
@@ -55,8 +57,9 @@ def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: 
     return [text[start:end] for start, end in pairwise(bounds[: max_windows + 1])]
 
 
-def encode_texts(model: SentenceTransformer, texts: Sequence[str], batch_size: int, max_windows: int) -> FloatArray:
+def encode_texts(model: SentenceTransformer, texts: Texts, batch_size: int, max_windows: int) -> FloatArray:
     """Return one vector a text, shape (n, d), float32, unit length: the mean over its windows, see `cut_windows`."""
+    texts = read_texts(texts)
     windows, owners = cut_windows(model, texts, max_windows)
     vectors = model.encode(
         windows,
