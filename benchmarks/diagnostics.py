@@ -30,6 +30,7 @@ from sklearn.metrics import roc_auc_score
 
 from hmltc_kedro.corpus import gold_labels, raw_files
 from hmltc_kedro.corpus.tensors import read_tensors
+from hmltc_kedro.decoding.best_classes import open_probabilities
 from hmltc_kedro.evaluation import diagnostics
 from hmltc_kedro.evaluation.metrics import sample_f1_scores
 from hmltc_kedro.taxonomy import Taxonomy
@@ -87,13 +88,14 @@ def _read_trainings(data: Path, path: Path, taxonomy: Taxonomy, gold: raw_files.
     candidates, silver = (
         _read_labelled(data / "05_model_input", folder, name) for name in ("candidate_scores", "silver_labels")
     )
-    for name, probabilities in table.arrays.items():
+    several = "seed" in predictions
+    for name, probabilities in (table.arrays if several else {"": open_probabilities(table)}).items():
         seed = int(name.removeprefix("seed_")) if "seed" in predictions else None
         own = predictions if seed is None else predictions[predictions["seed"] == seed].reset_index(drop=True)
         gold_sets = gold_labels.align_gold_labels(gold, taxonomy, list(own["doc_id"]))
         shown = folder.as_posix() if seed is None else f"{folder.as_posix()} {seed}"
         scored = own.iloc[gold_sets.rows].reset_index(drop=True)
-        values, truth = np.asarray(probabilities)[gold_sets.rows], gold_sets.labels[gold_sets.labelled]
+        values, truth = np.asarray(probabilities[gold_sets.rows]), gold_sets.labels[gold_sets.labelled]
         yield Run(shown, taxonomy, truth, scored, values, candidates, silver)
 
 

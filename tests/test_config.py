@@ -48,7 +48,7 @@ def read_parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
 
 def test_defaults_are_filled_in_at_every_depth() -> None:
     assert complete_settings({"ingest": {}, "label": {"batch_size": 8}, "infer": {"decoding": {"max_paths": 2}}}) == {
-        "ingest": {"on_invalid": "error"},
+        "ingest": {"on_invalid": "error", "max_documents": 200_000},
         "label": {"source": None, "batch_size": 8},
         "infer": {
             "batch_size": 32,
@@ -89,7 +89,7 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid"),
+        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid, max_documents"),
         (
             {"pseudo_label": {"top_q": 3}},
             "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, neighbours, top_k, "

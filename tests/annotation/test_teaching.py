@@ -48,7 +48,7 @@ def test_student_of_annotations_speaks_through_the_classifier(classifier, dense,
     assert ((numbers > 0) & (numbers <= 1)).all(), "whether right or not, animals or garden are found"
     rest = DOCUMENTS.iloc[40:]
     probabilities = taught.predict_probabilities(list(rest["text"]))
-    assert (probabilities.dtype, probabilities.shape) == (np.float16, (20, 7))
+    assert (probabilities.dtype, probabilities.shape) == (np.float32, (20, 7))
     student = taught.student.predict(classifier.gather_evidence(list(rest["text"])))
     np.testing.assert_allclose(probabilities, student, atol=2e-3)
     right = classifier.taxonomy.to_matrix([SETS[kind] for kind in rest["kind"]]).toarray() > 0

@@ -1,10 +1,11 @@
 """The table of documents: every message with file and line, and what is set aside."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro.corpus.raw_documents import build_documents
+from hmltc_kedro.corpus.raw_documents import build_documents, sample_split
 from hmltc_kedro.corpus.raw_files import read_corpus_frame, read_text_table
 from hmltc_kedro.errors import InputError
 from raw_folder import Folder, contents, fuzz, message
@@ -125,3 +126,28 @@ def test_id_of_two_lines_is_refused(folder: Folder, doc_id: str) -> None:
         build_documents({"train": read_corpus_frame(path)}, skip_invalid=False)
     says = "the document id has a line break or TAB in it; write it without (or set ingest.on_invalid: skip)"
     assert message(error, folder) == f"corpus.csv:3: {says}"
+
+
+def make_corpus(n: int, split: str = "train") -> pd.DataFrame:
+    ids = [str(k) for k in range(n)]
+    return pd.DataFrame({"split": split, "doc_id": ids, "text": [f"text {k}" for k in ids]})
+
+
+def test_a_sample_is_drawn_by_the_seed_and_keeps_its_order() -> None:
+    corpus = pd.concat([make_corpus(1000), make_corpus(50, "test")], ignore_index=True)
+    sample = sample_split(corpus, "train", 100, seed=42)
+    assert sample["split"].value_counts().to_dict() == {"train": 100, "test": 50}
+    numbers = sample.loc[sample["split"] == "train", "doc_id"].astype(int)
+    assert numbers.is_monotonic_increasing and 300 < numbers.mean() < 700
+    assert (sample["text"] == "text " + sample["doc_id"]).all()
+    assert sample.index.tolist() == list(range(150))
+    assert sample.equals(sample_split(corpus, "train", 100, seed=42))
+    assert not sample.equals(sample_split(corpus, "train", 100, seed=43))
+    assert sample_split(corpus, "train", 1000, seed=42).equals(corpus)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_corpus_that_grows_keeps_most_of_its_sample(order: int) -> None:
+    before = sample_split(make_corpus(1000), "train", 100, seed=42)["doc_id"]
+    after = sample_split(make_corpus(1100)[::order].reset_index(drop=True), "train", 100, seed=42)["doc_id"]
+    assert len(set(before) & set(after)) == len(set(after) - set(map(str, range(1000, 1100)))) > 80

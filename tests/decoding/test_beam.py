@@ -13,6 +13,7 @@ from hmltc_kedro.decoding import beam
 from hmltc_kedro.decoding.baselines import leaf_priority
 from hmltc_kedro.decoding.beam import beam_search
 from hmltc_kedro.taxonomy import Taxonomy
+from large_graphs import make_ladder, within
 
 
 def brute_force(
@@ -23,7 +24,7 @@ def brute_force(
     shortest: int,
     longest: int,
 ) -> list[tuple[float, Path]]:
-    """Return (score, path) of every path that the rules allow, best first."""
+    """Return (score, path) of the best path to each class that the rules allow, best first."""
     found = []
     for path in taxonomy.iterate_paths():
         allowed = all(
@@ -32,7 +33,8 @@ def brute_force(
         )
         if allowed and not goes_on_to(row, taxonomy, threshold, path, shortest, longest):
             found.append((float(row[list(path)].astype(float).prod() ** (1 / len(path) ** power)), path))
-    return sorted(found, key=lambda item: (-round(item[0], 9), item[1]))
+    found.sort(key=lambda item: (-round(math.log(item[0]) if item[0] else -math.inf, 9), item[1]))
+    return list({path[-1]: (score, path) for score, path in reversed(found)}.values())[::-1]
 
 
 def goes_on_to(
@@ -55,14 +57,49 @@ def goes_on_to(
 # ---------------------------------------------------------------------- beam search by hand
 
 
-def test_a_class_below_two_parents_ends_two_paths(diamond: Taxonomy) -> None:
+def test_of_two_ways_to_a_class_the_best_one_counts(diamond: Taxonomy) -> None:
     decoded = beam_search(PETS, diamond, beam_width=4)
     assert decoded.paths.dtype == np.int32
     assert decoded.scores.dtype == np.float32
-    assert decoded.paths.tolist() == [[[0, 3, 4], [0, 2, 4], [1, -1, -1], [-1, -1, -1]]]
-    expected = [(0.9 * 0.8 * 0.7) ** (1 / 3), (0.9 * 0.6 * 0.7) ** (1 / 3), 0.2, -np.inf]
+    assert decoded.paths.tolist() == [[[0, 3, 4], [1, -1, -1], [-1, -1, -1], [-1, -1, -1]]]
+    expected = [(0.9 * 0.8 * 0.7) ** (1 / 3), 0.2, -np.inf, -np.inf]
     assert decoded.scores[0].tolist() == pytest.approx(expected, rel=1e-6)
     assert len(decoded) == 1
+
+
+@pytest.mark.parametrize(
+    ("edges", "row", "expected"),
+    [
+        # b .55 beside a .9, both above the leaf: as good as a second path, and no second class.
+        pytest.param(["ra", "rb", "al", "bl"], (0.95, 0.9, 0.55, 0.9), ["r", "a", "l"], id="leaf"),
+        pytest.param(["ra", "rb", "al", "bl"], (0.95, 0.9, 0.9, 0.9), ["r", "a", "l"], id="tie"),
+        pytest.param(["ra", "al", "bl"], (0.9, 0.9, 0.8, 0.9), ["r", "a", "l"], id="ways-of-two-lengths"),
+        pytest.param(
+            ["ra", "rb", "al", "bl", "lx"], (0.95, 0.9, 0.6, 0.9, 0.9), ["r", "a", "l", "x"], id="inner-class"
+        ),
+        # A second path through b that ends in another class is a second class.
+        pytest.param(
+            ["ra", "rb", "al", "bl", "bx"], (0.95, 0.9, 0.8, 0.9, 0.9), ["r", "a", "b", "l", "x"], id="own-leaf"
+        ),
+    ],
+)
+def test_the_second_parent_of_a_class_is_not_dragged_in(
+    edges: list[str], row: tuple[float, ...], expected: list[str]
+) -> None:
+    taxonomy = Taxonomy.from_edges([(c, c) for c in "rablx"[: len(row)]], [(a, b) for a, b in edges])
+    decoded = beam_search(as_row(*row), taxonomy, child_threshold=0.2)
+    labels = label_sets(decoded, taxonomy, max_paths=3, path_ratio=0.8)
+    assert sorted(taxonomy.to_label_sets(labels)[0]) == sorted(expected)
+
+
+def test_a_narrow_beam_holds_classes_and_not_the_ways_to_them() -> None:
+    # Some 16,000 ways lead to either end; three places are enough for both.
+    ladder = make_ladder(14)
+    row = np.where(np.arange(28) % 2, 0.8, 0.9).astype(np.float32)[None]
+    with within(2, 20):
+        found = found_paths(beam_search(row, ladder, beam_width=3))
+    evens = tuple(range(0, 26, 2))
+    assert found == [(*evens, 26), (*evens, 27)]
 
 
 def test_thresholds_close_children(diamond: Taxonomy) -> None:
@@ -80,7 +117,7 @@ def test_a_probability_equal_to_the_threshold_is_active_in_any_precision(diamond
         for value in (0.1, 0.3, 0.7, 0.9):
             row = np.full((1, 7), value).astype(dtype)
             decoded = beam_search(row, diamond, child_threshold=value)
-            assert set(found_paths(decoded)) == {(0, 2, 4), (0, 3, 4), (0, 3, 5), (1, 6)}
+            assert set(found_paths(decoded)) == {(0, 2, 4), (0, 3, 5), (1, 6)}
 
 
 def test_the_length_power_decides_between_short_and_long(diamond: Taxonomy) -> None:
@@ -130,7 +167,7 @@ def test_a_narrow_beam_drops_partial_paths(diamond: Taxonomy) -> None:
 
 def test_ties_rank_in_class_order(diamond: Taxonomy) -> None:
     row = np.full((1, 7), 0.5, dtype=np.float32)
-    order = [(0, 2, 4), (0, 3, 4), (0, 3, 5), (1, 6)]
+    order = [(0, 2, 4), (0, 3, 5), (1, 6)]
     for beam_width in (1, 2, 3, 4):
         found = found_paths(beam_search(row, diamond, beam_width=beam_width))
         assert found[:1] == order[:1]
@@ -146,7 +183,7 @@ def test_every_document_gets_a_path_even_at_zero(diamond: Taxonomy) -> None:
     assert found_paths(decoded, 1) == [(0,), (1,)]
     assert decoded.scores[1].tolist() == [0.0, 0.0, *[-np.inf] * 8]
     decoded = beam_search(np.zeros((1, 7), dtype=np.float32), diamond, child_threshold=0.0)
-    assert len(found_paths(decoded)) == 4
+    assert len(found_paths(decoded)) == 3
 
 
 def test_no_documents(diamond: Taxonomy) -> None:

@@ -10,14 +10,14 @@ from hmltc_kedro.taxonomy import Taxonomy
 
 
 def test_label_sets_are_unions_of_good_paths(diamond: Taxonomy) -> None:
-    decoded = beam_search(PETS, diamond)  # scores 0.796, 0.723, 0.2
+    decoded = beam_search(PETS, diamond)  # scores 0.796 and 0.2; dogs is a worse way to the same beds
     for max_paths, ratio, expected in [
         (1, 1.0, ["an", "ca", "be"]),
         (1, 0.0, ["an", "ca", "be"]),
         (2, 1.0, ["an", "ca", "be"]),
-        (2, 0.9, ["an", "do", "ca", "be"]),
-        (9, 0.9, ["an", "do", "ca", "be"]),
-        (9, 0.0, ["an", "ga", "do", "ca", "be"]),
+        (2, 0.9, ["an", "ca", "be"]),
+        (9, 0.2, ["an", "ga", "ca", "be"]),
+        (9, 0.0, ["an", "ga", "ca", "be"]),
     ]:
         labels = label_sets(decoded, diamond, max_paths=max_paths, path_ratio=ratio)
         assert diamond.to_label_sets(labels) == [expected]
@@ -28,7 +28,7 @@ def test_label_sets_are_unions_of_good_paths(diamond: Taxonomy) -> None:
 
 def test_a_tie_of_the_best_is_taken_at_ratio_one(diamond: Taxonomy) -> None:
     decoded = beam_search(np.full((1, 7), 0.5, dtype=np.float32), diamond)
-    labels = label_sets(decoded, diamond, max_paths=3)
+    labels = label_sets(decoded, diamond, max_paths=2)
     assert labels.toarray().tolist() == [[1, 0, 1, 1, 1, 1, 0]]
 
 

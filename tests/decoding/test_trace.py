@@ -23,7 +23,7 @@ def test_trace_tells_every_path_looked_at(diamond: Taxonomy) -> None:
         [2, "animals > dogs", "goes on", False],
         [2, "garden > tools", closed, False],
         [3, "animals > cats > pet beds", "ends here", True],
-        [3, "animals > dogs > pet beds", "ends here", True],
+        [3, "animals > dogs > pet beds", "a better way leads there", False],
         [3, "animals > cats > cat toys", closed, False],
     ]
     assert trace["class_id"].tolist() == ["an", "ga", "ca", "do", "to", "be", "be", "ct"]

@@ -99,7 +99,7 @@ def test_probabilities_carry_ids_and_classes_of_the_split_test(documents, classi
     assert list(table.ids) == ["0", "1", "2"]
     assert list(table.columns) == list(classifier.taxonomy.class_ids)
     assert table["probabilities"].shape == (3, 7)
-    assert table["probabilities"].dtype == np.float16
+    assert table["probabilities"].dtype == np.float32
     # Two texts a batch or one: the padding moves the last bits.
     alone = [classifier.predict_probabilities([text])[0] for text in TEXTS.values()]
     np.testing.assert_allclose(table["probabilities"], alone, atol=2e-3)

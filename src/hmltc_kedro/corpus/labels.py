@@ -25,13 +25,14 @@ DECIMAL = re.compile(r"(\d+)\.0+")
 """A whole number as programs write it that took an id for a quantity."""
 
 
-def read_labels(raw: RawTable, documents: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
+def read_labels(raw: RawTable, documents: pd.DataFrame, taxonomy: Taxonomy, *, is_sample: bool = False) -> pd.DataFrame:
     """Return the label sets that people gave: split, doc_id, class_ids (path-consistent, parents first).
 
     Args:
         raw: keys `<split>/<doc_id>`, values as `ClassReader` reads them; no rows where there is no file.
         documents: columns split and doc_id.
         taxonomy: the classes.
+        is_sample: whether there are more train documents, for the message.
 
     Raises:
         InputError: one line a problem: an unreadable record, an unknown split or document, a document twice, or
@@ -45,7 +46,7 @@ def read_labels(raw: RawTable, documents: pd.DataFrame, taxonomy: Taxonomy) -> p
     for line, key, value, problem in raw.rows[["line", "key", "value", "problem"]].itertuples(index=False):
         if key == "/" and not value and pd.isna(problem):  # spreadsheets keep rows that were emptied
             continue
-        found = [str(problem)] if pd.notna(problem) else _check_document(key, known, first)
+        found = [str(problem)] if pd.notna(problem) else _check_document(key, known, first, is_sample)
         if pd.isna(problem):
             first.setdefault(key, line)
             classes, wrong = reader.read(value)
@@ -65,7 +66,7 @@ def read_labels(raw: RawTable, documents: pd.DataFrame, taxonomy: Taxonomy) -> p
     )
 
 
-def _check_document(key: str, known: set[str], first: dict[str, int]) -> list[str]:
+def _check_document(key: str, known: set[str], first: dict[str, int], is_sample: bool) -> list[str]:
     split, _, doc_id = key.partition("/")
     if split not in SPLITS:
         return [f"unknown split {split!r}; write {' or '.join(SPLITS)}"]
@@ -80,7 +81,8 @@ def _check_document(key: str, known: set[str], first: dict[str, int]) -> list[st
         return [f"document {doc_id!r} is {decimal[1]!r} written as a number; write {decimal[1]}, ids are text"]
     other = next((s for s in SPLITS if f"{s}/{doc_id}" in known), None)
     mend = f"{other} has one: correct the split, or the id" if other else "correct the id or remove the line"
-    return [f"{split} has no document {doc_id!r}; {mend}"]
+    sample = " (or none in the sample that ingest.max_documents draws)" if is_sample and split == "train" else ""
+    return [f"{split} has no document {doc_id!r}{sample}; {mend}"]
 
 
 def normalise_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from hmltc_kedro.corpus.raw_files import RawTable
@@ -66,6 +67,19 @@ def check_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd
     documents = rows.loc[rows["reason"].isna(), ["split", "doc_id", "text"]].reset_index(drop=True)
     columns = ["split", "doc_id", "text", "line", "reason"]
     return documents, bad[columns].reset_index(drop=True)
+
+
+def sample_split(documents: pd.DataFrame, split: str, size: int, seed: int) -> pd.DataFrame:
+    """Return the documents with at most `size` of one split, in their order; of the others all.
+
+    A document is drawn by a number made of its id and the seed, so that a corpus that grows keeps most of its sample.
+    """
+    own = np.flatnonzero(documents["split"] == split)
+    if len(own) <= size:
+        return documents
+    numbers = pd.util.hash_array(documents["doc_id"].to_numpy(object)[own], hash_key=f"{seed:016d}"[-16:])
+    left_out = own[np.argsort(numbers, kind="stable")[size:]]
+    return documents.drop(index=documents.index[left_out]).reset_index(drop=True)
 
 
 def select_split(documents: pd.DataFrame, split: str) -> pd.DataFrame:

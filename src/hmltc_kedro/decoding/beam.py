@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from hmltc_kedro.arrays import AnyArray, BoolArray, IntArray
+from hmltc_kedro.arrays import AnyArray, BoolArray, DoubleArray, IntArray
 from hmltc_kedro.decoding.blocks import broadcast_thresholds, check_shape, log_probabilities, place_within, read_blocks
 from hmltc_kedro.decoding.paths import DecodedPaths
 from hmltc_kedro.taxonomy import Taxonomy
@@ -50,8 +49,9 @@ def beam_search(
     ranking rule score^(1/len^3) of the paper's published code. At each level the best `beam_width`
     paths of a document that are not complete go on, by the score so far; complete ones wait outside
     the beam, so that neither kind crowds out the other, and the best `beam_width` of them are
-    returned. A class below two parents ends two paths. Equal scores (to nine digits of their
-    logarithm) rank by the class positions along the path.
+    returned. Of several ways to a class the best one counts: a second would be no second class, but
+    would bring in a parent that is not meant. Equal scores (to nine digits of their logarithm) rank
+    by the class positions along the path.
 
     Args:
         probabilities: any float dtype, shape (n, C), in [0, 1]; may be a memory map. Compared with
@@ -111,7 +111,7 @@ class _Paths:
 
     document: IntArray
     nodes: IntArray
-    log_product: npt.NDArray[np.float64]
+    log_product: DoubleArray
 
     def __len__(self) -> int:
         """Return the number of paths."""
@@ -132,11 +132,13 @@ class _Step(NamedTuple):
 
     Attributes:
         paths: m paths.
-        unfinished: which of them are to go on, shape (m,).
-        kept: which of those are in the beam, shape (m,).
+        best: which of them are the best of their length to their last class, shape (m,).
+        unfinished: which are to go on, shape (m,).
+        kept: which are both, and in the beam, shape (m,).
     """
 
     paths: _Paths
+    best: BoolArray
     unfinished: BoolArray
     kept: BoolArray
 
@@ -156,6 +158,7 @@ class Search:
     ) -> None:
         """Lay the children out flat: those of class c start at `first_child[c]`."""
         self.roots = taxonomy.roots
+        self.is_tree = all(len(parents) < 2 for parents in taxonomy.parents)
         self.n_children = np.array([len(k) for k in taxonomy.children], dtype=np.int64)
         self.first_child = np.cumsum(self.n_children) - self.n_children
         self.children = np.array([c for k in taxonomy.children for c in k], dtype=np.int64)
@@ -167,7 +170,8 @@ class Search:
 
     def run(self, block: AnyArray, paths: AnyArray, scores: AnyArray) -> None:
         """Write the best complete paths of `block`, shape (rows, C), into `paths` and `scores`."""
-        self.collect([step.paths[~step.unfinished] for step in self.iterate_steps(block)], paths, scores)
+        steps = self.iterate_steps(block)
+        self.collect([step.paths[step.best & ~step.unfinished] for step in steps], paths, scores)
 
     def iterate_steps(self, block: AnyArray) -> Iterator[_Step]:
         """Yield the search over `block`, shape (rows, C), length by length."""
@@ -175,10 +179,12 @@ class Search:
         has_active_child = self.find_active_children(active)
         beam = self.start(block)
         while len(beam):
+            # What may follow a path depends on its length and last class alone: the best way there is the best of all.
+            best = self.find_best_ways(beam.document, beam.nodes[:, -1], self.sort(beam))
             unfinished = self.find_unfinished(beam, has_active_child)
-            kept = unfinished.copy()
-            kept[unfinished] = self.rank(beam[unfinished]) < self.beam_width
-            yield _Step(beam, unfinished, kept)
+            kept = best & unfinished
+            kept[kept] = self.rank(beam[kept]) < self.beam_width
+            yield _Step(beam, best, unfinished, kept)
             beam = self.extend(beam[kept], block, active, has_active_child)
 
     def find_active_children(self, active: BoolArray) -> BoolArray:
@@ -205,7 +211,15 @@ class Search:
             return self.n_children[last] > 0
         return has_active_child[beam.document, last]
 
-    def log_scores(self, beam: _Paths) -> npt.NDArray[np.float64]:
+    def find_best_ways(self, document: IntArray, last: IntArray, order: IntArray) -> BoolArray:
+        """Return which of m paths come first in `order` of those of their document to their last class, shape (m,)."""
+        best = np.full(len(document), self.is_tree)
+        if not self.is_tree:
+            end = document * len(self.n_children) + last
+            best[order[np.unique(end[order], return_index=True)[1]]] = True
+        return best
+
+    def log_scores(self, beam: _Paths) -> DoubleArray:
         """Return log score = log product / length ** power, rounded so that equal scores tie."""
         # 0.2 * 0.3 * 0.5 and 0.5 * 0.3 * 0.2 may differ in the last bit, which must not decide.
         scores = beam.log_product / float(beam.length**self.length_power)
@@ -213,8 +227,12 @@ class Search:
 
     def rank(self, beam: _Paths) -> IntArray:
         """Return the place of each path among those of its document, from 0."""
+        return place_within(beam.document, self.sort(beam))
+
+    def sort(self, beam: _Paths) -> IntArray:
+        """Return the order of the paths by document and score."""
         # The sort is stable and the paths lie in class order, which settles ties.
-        return place_within(beam.document, np.lexsort((-self.log_scores(beam), beam.document)))
+        return np.lexsort((-self.log_scores(beam), beam.document))
 
     def extend(self, beam: _Paths, block: AnyArray, active: BoolArray, has_active_child: BoolArray) -> _Paths:
         """Return the paths one node longer; every path of `beam` has at least one child."""
@@ -244,7 +262,10 @@ class Search:
         log_score = np.concatenate([self.log_scores(p) for p in complete])
         nodes = np.concatenate([np.pad(p.nodes, ((0, 0), (0, depth - p.length)), constant_values=-1) for p in complete])
         order = np.lexsort((*nodes.T[::-1], -log_score, document))
-        place = place_within(document, order)
+        best = self.find_best_ways(document, np.concatenate([p.nodes[:, -1] for p in complete]), order)
+        order = order[best[order]]
+        document, log_score, nodes = document[order], log_score[order], nodes[order]
+        place = place_within(document, np.arange(len(document)))
         kept = place < self.beam_width
         paths[document[kept], place[kept]] = nodes[kept]
         scores[document[kept], place[kept]] = np.exp(log_score[kept])

@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import AnyArray, IntArray
+from hmltc_kedro.arrays import AnyArray, FloatArray, IntArray
 from hmltc_kedro.taxonomy import Taxonomy
 
 HALF_ONE = 0x3C00
 """The bits of 1.0 in half precision; 0..HALF_ONE are those of all numbers from 0 to 1, in order."""
+
+
+SMALLEST_HALF = np.finfo(np.float16).smallest_normal
+"""Half precision has fewer digits below."""
 
 
 def place_within(group: IntArray, order: IntArray) -> IntArray:
@@ -29,6 +33,16 @@ def log_probabilities(probabilities: AnyArray) -> npt.NDArray[np.float64]:
     """Return the natural logarithm as float64; -inf for 0, which is a score like any other."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(probabilities.astype(np.float64)))
+
+
+def round_digits(probabilities: AnyArray) -> FloatArray:
+    """Return probabilities with the eleven binary digits of half precision, float32, but none of them rounded to 0.
+
+    A text that is encoded in another batch differs in later digits, and label sets should not. Half precision itself
+    ends at 6e-8: below it all classes would tie, and a document that fits none would have the first.
+    """
+    half = probabilities.astype(np.float16)
+    return np.where(half >= SMALLEST_HALF, half, probabilities).astype(np.float32)
 
 
 def check_shape(probabilities: AnyArray, taxonomy: Taxonomy) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from hmltc_kedro.arrays import AnyArray, FloatArray
 from hmltc_kedro.decoding.baselines import flat, leaf_priority
 from hmltc_kedro.decoding.beam import CHILD_THRESHOLD, beam_search
+from hmltc_kedro.decoding.blocks import round_digits
 from hmltc_kedro.decoding.expected_f1 import decode_expected_f1
 from hmltc_kedro.decoding.paths import DecodedPaths, choose_paths
 from hmltc_kedro.decoding.thresholds import ThresholdMethod, child_thresholds
@@ -75,7 +77,7 @@ def decode(
             probabilities,
             taxonomy,
             max_labels=settings.max_paths,
-            threshold=settings.child_threshold,
+            threshold=float(round_digits(np.asarray(settings.child_threshold))),
             progress=progress,
         )
     if settings.method == "expected_f1":

@@ -8,7 +8,7 @@ import numpy as np
 
 from hmltc_kedro.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from hmltc_kedro.decoding.beam import CHILD_THRESHOLD
-from hmltc_kedro.decoding.blocks import HALF_ONE, check_shape, read_blocks
+from hmltc_kedro.decoding.blocks import HALF_ONE, check_shape, read_blocks, round_digits
 from hmltc_kedro.taxonomy import Taxonomy
 
 ThresholdMethod = Literal["fixed", "quantile", "level_quantile"]
@@ -26,7 +26,8 @@ def child_thresholds(
 
     The paper says that a child is entered above a dynamic threshold and not how that is set. Here:
 
-    - `fixed`: `value` itself. Right for calibrated probabilities.
+    - `fixed`: `value` itself, to the digits that probabilities have, see `round_digits`. Right for
+      calibrated probabilities.
     - `quantile`: one threshold for all classes, the `value`-quantile of the probabilities of all
       (document, child) pairs whose parent is active in that document. It follows a classifier whose
       probabilities are all too high or too low: a share 1 - `value` of those children stays open.
@@ -62,7 +63,7 @@ def child_thresholds(
     if method not in ("fixed", "quantile", "level_quantile"):
         raise ValueError(f"no method {method!r}; use fixed, quantile or level_quantile")
     if method == "fixed" or not taxonomy.n_edges:
-        return np.where(taxonomy.is_root, 0.0, value).astype(np.float32)
+        return np.where(taxonomy.is_root, np.float32(0), round_digits(np.asarray(value)))
     if not len(probabilities):
         raise ValueError(f"a {method} needs the probabilities of at least one document")
     if method == "quantile":

@@ -15,7 +15,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 GOES_ON, ENDS_HERE = "goes on", "ends here"
 
 
-OUTSIDE_BEAM, BELOW_THRESHOLD = "outside the beam", "below the threshold"
+OUTSIDE_BEAM, BELOW_THRESHOLD, OTHER_WAY = "outside the beam", "below the threshold", "a better way leads there"
 
 
 def trace_beam(probabilities: AnyArray, row: int, taxonomy: Taxonomy, settings: DecodingSettings) -> pd.DataFrame:
@@ -27,6 +27,7 @@ def trace_beam(probabilities: AnyArray, row: int, taxonomy: Taxonomy, settings: 
 
     - `goes on`: the path is in the beam and has a child to enter;
     - `ends here`: it is complete;
+    - `a better way leads there`: another path of its length, through another parent, ends in the same class;
     - `outside the beam`: it has a child to enter, but `beam_width` better paths of its length have too;
     - `below the threshold`: it is not entered, from a parent that was.
 
@@ -76,12 +77,12 @@ def trace_beam(probabilities: AnyArray, row: int, taxonomy: Taxonomy, settings: 
 def _list_paths(search: Search, block: AnyArray, taxonomy: Taxonomy) -> dict[tuple[int, ...], tuple[float, str]]:
     """Return score and outcome of every path looked at in `block`, which is one document."""
     seen: dict[tuple[int, ...], tuple[float, str]] = {}
-    for paths, unfinished, kept in search.iterate_steps(block):
+    for paths, best, unfinished, kept in search.iterate_steps(block):
         scores = np.exp(search.log_scores(paths)).tolist()
-        outcomes = np.select([kept, ~unfinished], [GOES_ON, ENDS_HERE], OUTSIDE_BEAM).tolist()
+        outcomes = np.select([kept, ~best, ~unfinished], [GOES_ON, OTHER_WAY, ENDS_HERE], OUTSIDE_BEAM).tolist()
         seen |= {tuple(p): (s, o) for p, s, o in zip(paths.nodes.tolist(), scores, outcomes, strict=True)}
     for path, (_, outcome) in list(seen.items()):
-        if outcome != OUTSIDE_BEAM and len(path) < search.max_length:
+        if outcome in (GOES_ON, ENDS_HERE) and len(path) < search.max_length:
             for child in taxonomy.children[path[-1]]:
                 seen.setdefault((*path, child), (np.nan, BELOW_THRESHOLD))
     return seen

@@ -221,7 +221,7 @@ def _read_steps(
 ) -> npt.NDArray[np.float64]:
     """Return the probabilities along the first path of each document, (n, depth), NaN after its end."""
     nodes = _widen(_pad([own[0] if own else () for own in paths]), depth)
-    steps = np.take_along_axis(probabilities, np.maximum(nodes, 0), axis=1)
+    steps = np.asarray(probabilities[np.arange(len(nodes))[:, None], np.maximum(nodes, 0)])
     return np.where(nodes >= 0, np.round(steps.astype(np.float64), 4), np.nan)
 
 

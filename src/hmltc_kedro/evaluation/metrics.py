@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from hmltc_kedro.arrays import AnyArray, DoubleArray, IntArray
+from hmltc_kedro.arrays import AnyArray, DoubleArray, IntArray, find_best
 from hmltc_kedro.taxonomy import Taxonomy
 
 BLOCK = 4096
@@ -145,9 +145,7 @@ def rank_classes(probabilities: AnyArray, k: int, block_size: int = BLOCK) -> In
     ranking = np.empty((n, min(k, n_classes)), dtype=np.int64)
     for start in range(0, n, block_size):
         block = _read_block(probabilities, start, block_size)
-        # A stable sort of the negated scores leaves equal ones in class order.
-        order = np.argsort(-block, axis=1, kind="stable")
-        ranking[start : start + block_size] = order[:, :k]
+        ranking[start : start + block_size] = find_best(block, min(k, n_classes))
     return ranking
 
 

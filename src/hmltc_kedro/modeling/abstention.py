@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from hmltc_kedro.arrays import BoolArray, HalfArray
+from hmltc_kedro.arrays import BoolArray, FloatArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths
 from hmltc_kedro.taxonomy import Taxonomy
@@ -42,7 +42,7 @@ def write_null_documents(texts: Texts, count: int = N_NULLS) -> list[str]:
     return [" ".join(words[i] for i in rng.choice(len(words), max(len(text), 1))) for text in chosen]
 
 
-def find_fitting(decoded: DecodedPaths, nulls: HalfArray, taxonomy: Taxonomy, settings: DecodingSettings) -> BoolArray:
+def find_fitting(decoded: DecodedPaths, nulls: FloatArray, taxonomy: Taxonomy, settings: DecodingSettings) -> BoolArray:
     """Return which documents fit a class, shape (n,): those that score at least the median of the null documents.
 
     Below it, words in no order would more likely than not have done better. Without null documents all fit.

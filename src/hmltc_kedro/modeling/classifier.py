@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import AnyArray, FloatArray, HalfArray, IntArray, split_rows
+from hmltc_kedro.arrays import AnyArray, FloatArray, IntArray, split_rows
+from hmltc_kedro.decoding.blocks import round_digits
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
@@ -87,7 +88,7 @@ class HierarchicalClassifier:
         lexical: the words' view of the classes, exactly if the head has the lexical term.
         max_windows: that a long text is read in, see `windows.cut_windows`.
         frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
-        nulls: probabilities of texts about nothing, float16, shape (m, C), see `abstention`; None for none.
+        nulls: probabilities of texts about nothing, shape (m, C), see `abstention`; None for none.
         student: what judged documents have taught; None where none was judged.
         accept: expected precision from which on a label set is accepted without review; None where that is not known.
     """
@@ -104,7 +105,7 @@ class HierarchicalClassifier:
         max_length: int | None = None,
         max_windows: int = 1,
         frozen: str | None = None,
-        nulls: HalfArray | None = None,
+        nulls: FloatArray | None = None,
         student: Student | None = None,
         accept: float | None = None,
         device: str = "auto",
@@ -120,7 +121,7 @@ class HierarchicalClassifier:
         self.lexical = lexical
         self.max_windows = max_windows
         self.frozen = frozen
-        self.nulls = np.zeros((0, len(taxonomy)), dtype=np.float16) if nulls is None else nulls
+        self.nulls = np.zeros((0, len(taxonomy)), dtype=np.float32) if nulls is None else nulls
         self.student = student
         self.accept = accept
 
@@ -155,8 +156,8 @@ class HierarchicalClassifier:
 
     # ------------------------------------------------------------------ prediction
 
-    def predict_probabilities(self, texts: Texts, batch_size: int = 32, cache: TextEncoder | None = None) -> HalfArray:
-        """Return the probability of each class for each text: shape (n, C), float16.
+    def predict_probabilities(self, texts: Texts, batch_size: int = 32, cache: TextEncoder | None = None) -> FloatArray:
+        """Return the probability of each class for each text: shape (n, C), float32, see `round_digits`.
 
         Args:
             texts: n texts, by position whatever holds them, see `read_texts`; one text is a list of one.
@@ -167,13 +168,17 @@ class HierarchicalClassifier:
             InputError: something that is no text, with its position.
         """
         texts = read_texts(texts)
-        probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float16)
-        for rows, evidence in self.iterate_evidence(texts, batch_size, cache):
-            if self.student:
-                probabilities[rows] = self.student.predict(evidence)
-            else:
-                probabilities[rows] = squash(evidence.logits)
+        probabilities = np.zeros((len(texts), len(self.taxonomy)), dtype=np.float32)
+        for rows, block in self.iterate_probabilities(texts, batch_size, cache):
+            probabilities[rows] = block
         return probabilities
+
+    def iterate_probabilities(
+        self, texts: Texts, batch_size: int = 32, cache: TextEncoder | None = None
+    ) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield rows of a block of the texts, and what `predict_probabilities` says of them; memory does not grow."""
+        for rows, evidence in self.iterate_evidence(texts, batch_size, cache):
+            yield rows, round_digits(self.student.predict(evidence)) if self.student else squash(evidence.logits)
 
     def gather_evidence(self, texts: Texts, cache: TextEncoder | None = None) -> Evidence:
         """Return the evidence on all texts at once, in their order; for the few that a student learns from."""
@@ -291,11 +296,11 @@ def predictions_to_frame(decoded: DecodedPaths, probabilities: AnyArray, taxonom
     )
 
 
-def squash(logits: FloatArray) -> HalfArray:
-    """Return the sigmoid of logits, float16, as torch computes it."""
+def squash(logits: FloatArray) -> FloatArray:
+    """Return the sigmoid of logits, float32, as torch computes it, see `round_digits`."""
     import torch
 
-    return np.asarray(torch.from_numpy(logits).sigmoid().half().numpy())
+    return round_digits(torch.from_numpy(logits).sigmoid().numpy())
 
 
 def decide(

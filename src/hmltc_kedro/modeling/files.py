@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hmltc_kedro import __version__
-from hmltc_kedro.arrays import HalfArray
+from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest
@@ -63,7 +63,7 @@ def write_parts(
     directory: Path,
     head: CosineHead,
     taxonomy: Taxonomy,
-    nulls: HalfArray,
+    nulls: FloatArray,
     lexical: LexicalView | None,
     student: Student | None,
 ) -> None:

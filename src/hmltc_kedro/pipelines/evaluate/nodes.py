@@ -11,6 +11,7 @@ from hmltc_kedro.corpus.gold_labels import align_gold_labels, read_gold_labels
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.corpus.tensors import TensorTable, document_keys
+from hmltc_kedro.decoding.best_classes import open_probabilities
 from hmltc_kedro.evaluation import error_analysis, scores
 from hmltc_kedro.pseudo_labels.candidates import find_nearest_class
 from hmltc_kedro.taxonomy import Taxonomy
@@ -51,7 +52,7 @@ def evaluate_predictions(
     known, found = predictions.iloc[gold.rows], gold.labels[gold.labelled]
     predicted, baseline = taxonomy.to_matrix(known["class_ids"]), zero_shot_predictions.set_index("doc_id")["class_ids"]
     nearest = taxonomy.to_matrix(baseline.loc[known["doc_id"]])
-    probabilities = np.asarray(class_probabilities["probabilities"])[gold.rows]
+    probabilities = open_probabilities(class_probabilities, gold.rows)
     result = scores.evaluate(gold.labels, gold.fill(predicted), probabilities, taxonomy, seed, gold.labelled)
     if not len(gold):
         return {**result, "by_source": {}, "zero_shot": None}
@@ -78,7 +79,7 @@ def trace_cases(
         select_split(documents, "test").set_index("doc_id").loc[known["doc_id"]].reset_index(),
         [gold[i] for i in known["doc_id"]],
         known,
-        np.asarray(class_probabilities["probabilities"])[rows],
+        open_probabilities(class_probabilities, rows),
         taxonomy,
     )
     shares = error_analysis.summarise_errors(table["first_wrong_level"].to_numpy(), table["sample_f1"].to_numpy())

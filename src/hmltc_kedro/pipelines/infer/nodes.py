@@ -8,6 +8,7 @@ import pandas as pd
 from hmltc_kedro.annotation.pins import pin_annotations
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.decoding.best_classes import open_probabilities, store_probabilities
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.modeling.abstention import find_fitting
 from hmltc_kedro.modeling.classifier import HierarchicalClassifier, decide, predictions_to_frame
@@ -28,9 +29,8 @@ def predict_probabilities(
     """Give each class a probability for each test document; a classifier with a frozen encoder reads cached vectors."""
     taught = trained_classifier.with_parts(student=student)
     test = select_split(documents, "test")
-    probabilities = taught.predict_probabilities(list(test["text"]), batch_size, cache=encoder)
-    columns = taught.taxonomy.class_ids
-    return TensorTable(list(test["doc_id"]), {"probabilities": probabilities}, columns=columns)
+    blocks = taught.iterate_probabilities(list(test["text"]), batch_size, cache=encoder)
+    return store_probabilities(blocks, list(test["doc_id"]), taught.taxonomy)
 
 
 def decode_predictions(
@@ -44,7 +44,7 @@ def decode_predictions(
     """Find each document's label set; what was said of a document stands; say what fits no class, what to review."""
     class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
     null_probabilities.check_columns(taxonomy.class_ids, "null_probabilities")
-    probabilities = class_probabilities["probabilities"]
+    probabilities = open_probabilities(class_probabilities)
     settings = decoding.for_student() if calibration["n_annotated"] else decoding
     decoded = decode(probabilities, taxonomy, settings)
     predictions = predictions_to_frame(decoded, probabilities, taxonomy)

@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.build_documents,
-                inputs=["raw_train_corpus", "raw_test_corpus", "params:ingest"],
+                inputs=["raw_train_corpus", "raw_test_corpus", "params:ingest", "params:seed"],
                 outputs=["documents", "rejected_documents"],
                 name="build_documents",
             ),
@@ -29,7 +29,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.read_labels,
-                inputs=["raw_labels", "documents", "taxonomy"],
+                inputs=["raw_labels", "documents", "taxonomy", "params:ingest"],
                 outputs="labels",
                 name="read_labels",
             ),

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.tensors import TensorTable
+from hmltc_kedro.decoding.best_classes import open_probabilities
 from hmltc_kedro.evaluation import diagnostics
 from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.report import RunEntries, build_page, figures
@@ -60,7 +61,7 @@ def diagnose_documents(
     class_probabilities.check_rows(list(predictions["doc_id"]), "class_probabilities")
     class_probabilities.check_columns(taxonomy.class_ids, "class_probabilities")
     candidates, silver = (select_split(labelled, "test") for labelled in (candidate_scores, silver_labels))
-    probabilities = class_probabilities["probabilities"]
+    probabilities = open_probabilities(class_probabilities)
     return diagnostics.diagnose_documents(predictions, probabilities, candidates, silver, taxonomy)
 
 
