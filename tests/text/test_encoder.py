@@ -6,6 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.text import encoder as encoder_module
@@ -221,3 +226,24 @@ def test_making_an_encoder_reads_no_model() -> None:
     assert (
         repr(TextEncoder("nobody/no-such-model", max_length=7)) == "TextEncoder('nobody/no-such-model', max_length=7)"
     )
+
+
+def save_static(folder: Path, normalised: bool = False) -> Path:
+    """Save a model that is a vector a word."""
+    vocabulary = {"[UNK]": 0, "dog": 1, "cat": 2, "spade": 3}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    vectors = np.eye(4, 8, dtype=np.float32)
+    modules = [StaticEmbedding(tokenizer, embedding_weights=vectors), *([Normalize()] if normalised else [])]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("windows", [1, 8])
+def test_static_encoder_reads_texts_of_any_length(tmp_path: Path, normalised: bool, windows: int) -> None:
+    encoder = TextEncoder(str(save_static(tmp_path / "static", normalised)), max_windows=windows)
+    vectors = encoder.encode(["dog", "dog cat", "dog " * 300 + "spade " * 300])
+    half = 0.5**0.5
+    np.testing.assert_allclose(vectors[:, 1:4], [[1, 0, 0], [half, half, 0], [half, 0, half]], atol=1e-6)
+    assert encoder.encode([]).shape == (0, 8) == (0, encoder.dimension)

@@ -8,7 +8,6 @@ documents, encodes what is new.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from functools import cached_property
 from pathlib import Path
@@ -95,9 +94,8 @@ class TextEncoder:
     @cached_property
     def dimension(self) -> int:
         """Length of a vector."""
-        pooling = json.loads((self.directory / "1_Pooling" / "config.json").read_text("utf-8"))
-        # sentence-transformers 6 writes another key than the versions before it.
-        return int(pooling.get("embedding_dimension") or pooling["word_embedding_dimension"])
+        measure = getattr(self.model, "get_embedding_dimension", None)  # as of sentence-transformers 6
+        return int((measure or self.model.get_sentence_embedding_dimension)())
 
     def encode(self, texts: Texts) -> FloatArray:
         """Return the vectors of `texts`: shape (n, dimension), float32, unit length.

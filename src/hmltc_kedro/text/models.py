@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,6 @@ def open_model(directory: Path, device: str, max_length: int | None = None) -> S
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
     )
-    if max_length is not None:
+    if max_length is not None and model.max_seq_length != math.inf:  # a static encoder reads texts of any length
         model.max_seq_length = min(max_length, model.max_seq_length or max_length)
     return model

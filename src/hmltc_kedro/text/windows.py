@@ -28,7 +28,8 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
     late; cut at its first 128 word pieces it would be labelled by its beginning.
 
     Args:
-        model: with a fast tokenizer, which knows where in the text a word piece lies; otherwise texts stay whole.
+        model: with a fast tokenizer, which knows where in the text a word piece lies; otherwise texts stay whole, as
+            for a static encoder, which reads a text of any length.
         texts: n texts.
         max_windows: of one text; with 1 every text stays whole and the model cuts it.
 
@@ -39,10 +40,12 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
         InputError: as `read_texts` and `measure_room`.
     """
     texts = read_texts(texts)
+    if not getattr(model.tokenizer, "is_fast", False):
+        return texts, np.arange(len(texts), dtype=np.int64)
     room = measure_room(model)
     # A word piece has at least one byte: short texts need no tokenizer to be known as short.
     long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
-    if max_windows <= 1 or room < 1 or not long or not model.tokenizer.is_fast:
+    if max_windows <= 1 or room < 1 or not long:
         return texts, np.arange(len(texts), dtype=np.int64)
     encoded = model.tokenizer(
         [texts[i] for i in long], add_special_tokens=False, truncation=False, return_offsets_mapping=True, verbose=False
