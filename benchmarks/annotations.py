@@ -3,7 +3,7 @@
 Usage:
     python benchmarks/annotations.py DATASET ... [--seeds 42 43 44] [--documents 0 250 ...] [--test-share 0 0.2]
     python benchmarks/annotations.py DATASET ... --study labels [--labels 20] [--draws 5]
-    python benchmarks/annotations.py DATASET ... --study audits [--draws 10] [--precision 0.8]
+    python benchmarks/annotations.py DATASET ... --study audits [--draws 10] [--audit 200] [--precision 0.8]
 
 DATASET is a folder of `data/01_raw` with gold test labels and, but for `labels`, recorded judgements
 (`judgements.jsonl`). The project's own nodes do all the work, the classifier is trained once a seed, and gold is read
@@ -14,8 +14,9 @@ for measuring alone, except by `labels`, which gives some of it away.
 - `labels`: so many test documents, drawn at random, have their gold label sets in `labels.csv`, and nobody else is
   asked. Sample-F1 of the other test documents, against the same run without labels; the interval of the difference
   over all datasets is of the bootstrap over documents and draws.
-- `audits`: what a run says of the precision of what it accepts, against the precision on the test documents, none of
-  which is asked about: by the judge and by gold. Each draw has a seed of its own from the audit part on.
+- `audits`: what is reported of the precision of accepted label sets, against that precision by the judge and by gold.
+  Nothing is run: of the run that lies under `data/`, test documents that it did not ask about are drawn as the audit
+  part, once a draw, and the others are measured. The judge needs an answer for them.
 
 Results go to `data/08_reporting/accuracy/<dataset>/annotations.json`, `labels.json` and `audits.json`.
 """
@@ -29,21 +30,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from accuracy import KEPT, ROWS, Plan, find_commit, make_plan, run_nodes
+from accuracy import KEPT, ROOT, ROWS, Plan, find_commit, make_plan, run_nodes
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from scipy import sparse
 from sklearn.svm import LinearSVC
 
+from hmltc_kedro.annotation.calibration import calibrate
 from hmltc_kedro.annotation.judge import TASK, judge_documents
 from hmltc_kedro.annotation.pins import MODEL
-from hmltc_kedro.annotation.rounds import find_rows, select_teaching
+from hmltc_kedro.annotation.rounds import describe_judgements, find_rows, list_queue, select_teaching
+from hmltc_kedro.annotation.teaching import score_unseen
 from hmltc_kedro.arrays import DoubleArray, IntArray
+from hmltc_kedro.config import ProjectConfigLoader, complete_settings
 from hmltc_kedro.corpus.gold_labels import align_gold_labels
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
+from hmltc_kedro.decoding.expected_f1 import choose_labels
 from hmltc_kedro.evaluation.metrics import sample_f1_scores
 from hmltc_kedro.llm import ChatAnswer, ChatClient, ChatRequest
-from hmltc_kedro.modeling.classifier import ACCEPT
+from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.text.lexical_view import LexicalView
 
 VECTOR_WEIGHT = 1.5
@@ -168,48 +174,66 @@ def study_labels(datasets: Sequence[str], number: int, draws: int) -> None:
 # ---------------------------------------------------------------------- what the audit part says
 
 
-def measure_audits(dataset: str, draws: int, precision: float) -> pd.DataFrame:
-    """Return one row a draw: reported precision with its interval, and that of the test documents accepted.
+def measure_audits(dataset: str, draws: int, size: int, precision: float) -> pd.DataFrame:
+    """Return one row a draw: the precision reported by an audit part, and that of the other documents accepted by it.
+
+    Args:
+        dataset: whose run lies under `data/`.
+        draws: of audit parts among the test documents that were not asked about.
+        size: documents of an audit part.
+        precision: wished for.
 
     Returns:
-        seed, share_accepted, reported, low, high; accepted_test (their share), by_judge, by_gold.
+        seed, reported, low, high; by_judge and by_gold, the precision on the documents of no audit part; accepted.
     """
-    plan = make_plan(ROWS["base"], dataset)
-    training, late, values = run_early(plan)
-    known, _ = run_nodes(training, {**values, "params:seed": SEED}, plan.catalog)
-    llm, taxonomy = plan.catalog.load("llm"), known["taxonomy"]
-    subjects = llm.list_subjects(TASK) or frozenset()
-    train = frozenset(subject for subject in subjects if subject.startswith("train/"))
-    limits = known["params:annotate"].model_copy(update={"share": 1.0})
-    known |= {"llm": Restricted(llm, train), "params:annotate": limits, "params:infer.precision": precision}
-    judged = judge_test(known, llm, subjects)
-    truth, rows = align_gold_labels(plan.catalog.load("gold_labels"), taxonomy, list(judged["doc_id"]))
+    entries = load_run(dataset)
+    taxonomy, predictions = entries["taxonomy"], entries["predictions"]
+    test = select_split(entries["documents"], "test").reset_index(drop=True)
+    judged, answered = judge_unasked(entries, test[(predictions["source"] == MODEL).to_numpy()])
+    places = pd.Index(predictions["doc_id"]).get_indexer(judged["doc_id"])
+    probabilities = np.asarray(entries["class_probabilities"]["probabilities"])[places]
+    scores = score_unseen(judged, probabilities, taxonomy)
+    truth, rows = align_gold_labels(entries["gold_labels"], taxonomy, list(judged["doc_id"]))
+    gold = np.full(len(judged), np.nan)
+    gold[rows] = measure_precision(choose_labels(probabilities[rows], taxonomy)[0], truth)
+    judge, expected = (scores[name].to_numpy(np.float64) for name in ("precision", "expected_precision"))
     found = []
     for seed in range(SEED, SEED + draws):
-        made, _ = run_nodes(late, {**known, "params:seed": seed}, plan.catalog)
-        calibration, predictions = made["calibration"], made["predictions"].set_index("doc_id").loc[judged["doc_id"]]
-        accepted = (predictions["decision"] == ACCEPT).to_numpy()
-        chosen = taxonomy.to_matrix(predictions["class_ids"])
-        by_judge = measure_precision(chosen, taxonomy.to_matrix(judged["class_ids"]))
-        by_gold = measure_precision(chosen[rows], truth)
-        low, high = calibration["precision_interval"]
-        row = {"seed": seed, "share_accepted": calibration["share_accepted"], "reported": calibration["precision"]}
-        row |= {"low": low, "high": high, "accepted_test": accepted.mean(), "by_judge": by_judge[accepted].mean()}
-        found.append(row | {"by_gold": by_gold[accepted[rows]].mean()})
-        print(found[-1], flush=True)
+        drawn = np.zeros(len(judged), dtype=bool)
+        drawn[np.random.default_rng(seed).choice(len(judged), size, replace=False)] = True
+        said = calibrate(scores[drawn].reset_index(drop=True), precision, seed)
+        accepted = ~drawn & (expected >= said["accept"])
+        low, high = said["precision_interval"] or (np.nan, np.nan)
+        row = {"seed": seed, "reported": said["precision"], "low": low, "high": high}
+        row |= {"by_judge": judge[accepted].mean(), "by_gold": np.nanmean(gold[accepted])}
+        found.append(row | {"accepted": accepted.sum() / (~drawn).sum()})
+    print(f"{answered} of the test documents that were not asked about have a judgement", flush=True)
     return pd.DataFrame(found)
 
 
-def judge_test(known: Mapping[str, Any], llm: ChatClient, subjects: frozenset[str]) -> pd.DataFrame:
-    """Return doc_id and class_ids of the test documents that the judge has an answer for."""
-    test = select_split(known["documents"], "test")
-    test = test[("test/" + test["doc_id"]).isin(subjects)].reset_index(drop=True)
-    how = known["params:annotate"].model_dump(include={"max_characters", "temperature", "max_tokens"})
-    k, descriptions = known["params:annotate"].candidates, list(known["class_descriptions"]["description"])
-    parts = (test, known["candidate_scores"], known["taxonomy"], descriptions, llm)
-    judgements = judge_documents(*parts, k=k, seed=SEED, **how)
-    answered = [not judgement.error for judgement in judgements]
-    return test.assign(class_ids=[list(judgement.class_ids) for judgement in judgements])[answered].reset_index()
+def load_run(dataset: str) -> dict[str, Any]:
+    """Return what the audits need of the run that lies under `data/`, by entry."""
+    loader = ProjectConfigLoader(
+        str(ROOT / "conf"), env="base", runtime_params={"dataset": dataset}, **CONFIG_LOADER_ARGS
+    )
+    names = ("documents", "taxonomy", "class_descriptions", "candidate_scores", "class_probabilities", "predictions")
+    config = {name: loader["catalog"][name] for name in (*names, "gold_labels", "llm")}
+    catalog = DataCatalog.from_config(config, loader["credentials"])
+    parameters = complete_settings(loader["parameters"])
+    return {name: catalog.load(name) for name in config} | {"annotate": parameters["annotate"]}
+
+
+def judge_unasked(entries: Mapping[str, Any], unasked: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return annotations of the documents that the judge has an answer for, as if they were drawn; and how many."""
+    subjects = entries["llm"].list_subjects(TASK) or frozenset()
+    asked = unasked[("test/" + unasked["doc_id"]).isin(subjects)].reset_index(drop=True)
+    how = {name: entries["annotate"][name] for name in ("max_characters", "temperature", "max_tokens")}
+    parts = asked, entries["candidate_scores"], entries["taxonomy"], list(entries["class_descriptions"]["description"])
+    k, llm = entries["annotate"]["candidates"], entries["llm"]
+    queue = list_queue(asked, {"audit": np.arange(len(asked))}, 1)
+    annotations = describe_judgements(queue, judge_documents(*parts, llm, k=k, seed=SEED, **how), llm.name)
+    answered = annotations[annotations["error"] == ""].reset_index(drop=True)
+    return answered, len(answered)
 
 
 def measure_precision(chosen: sparse.csr_array, right: sparse.csr_array) -> DoubleArray:
@@ -218,11 +242,12 @@ def measure_precision(chosen: sparse.csr_array, right: sparse.csr_array) -> Doub
     return hits / np.maximum(np.asarray(chosen.sum(axis=1)).ravel(), 1)
 
 
-def study_audits(dataset: str, draws: int, precision: float) -> None:
+def study_audits(dataset: str, draws: int, size: int, precision: float) -> None:
     """Measure, write and print how often the reported interval holds what it speaks of."""
-    table = measure_audits(dataset, draws, precision)
+    table = measure_audits(dataset, draws, size, precision)
     inside = {name: int(table[name].between(table["low"], table["high"]).sum()) for name in ("by_judge", "by_gold")}
-    keep(dataset, "audits", {"precision": precision, "inside": inside, "rows": table.to_dict("records")})
+    result = {"precision": precision, "audit": size, "inside": inside, "rows": table.to_dict("records")}
+    keep(dataset, "audits", result)
     print(table.round(3).to_string(), table.mean().round(3).to_string(), sep="\n")
     print(
         f"{dataset}: of {len(table)} intervals {inside['by_judge']} hold it by the judge, {inside['by_gold']} by gold"
@@ -295,6 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--test-share", type=float, nargs="+", default=[0.0, 0.2])
     parser.add_argument("--labels", type=int, default=20)
     parser.add_argument("--draws", type=int, help="default: 5 of labels, 10 of audits")
+    parser.add_argument("--audit", type=int, default=200)
     parser.add_argument("--precision", type=float, default=0.8)
     options = parser.parse_args(arguments)
     if options.study == "labels":
@@ -302,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     for dataset in options.datasets:
         if options.study == "audits":
-            study_audits(dataset, options.draws or 10, options.precision)
+            study_audits(dataset, options.draws or 10, options.audit, options.precision)
         else:
             study_budgets(dataset, options.seeds, options.documents, options.test_share)
     return 0
