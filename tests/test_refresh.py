@@ -195,6 +195,12 @@ AFTER_DECODING = {
     *("document_diagnostics", "class_diagnostics", "run_diagnostics"),
 }
 """What decoding gives, and what is made of that alone; the report reads settings besides."""
+AFTER_LABELS = {
+    *("read_labels", "annotate_documents", "train_student", "calibrate_decisions", "package_classifier"),
+    *("predict_probabilities", "decode_predictions", "write_submission", "evaluate_predictions", "trace_cases"),
+    *("diagnose_documents", "diagnose_classes", "diagnose_run", "write_report"),
+}
+"""Nodes that hear of what people say."""
 
 
 @pytest.mark.slow
@@ -264,6 +270,39 @@ def test_what_would_be_the_same_is_not_run(watched: Project) -> None:
     assert find_nodes(done.out)[0] == "predict_probabilities"
     assert "not fresh" not in done.out, "a batch is no part of what was trained"
     refresh(watched, OURS)
+
+
+@pytest.mark.slow
+def test_one_corrected_line_of_labels_runs_what_depends_on_it_and_stands(watched: Project) -> None:
+    labels, place = watched.raw / "watched" / "labels.csv", watched.folder / "data"
+    predictions = place / "07_model_output/watched/test/predictions.parquet"
+    metrics = place / "08_reporting/watched/test/metrics.json"
+    n_docs = json.loads(metrics.read_text("utf-8"))["n_docs"]
+    table = pd.read_parquet(predictions)
+    document = table.loc[table["source"] == "model", "doc_id"].iloc[0]
+    wrong, right = (["1", "9"], ["2", "11"]) if "2" not in table["class_ids"].iloc[0] else (["2", "11"], ["1", "9"])
+
+    labels.write_text(f"split,doc_id,classes\ntest,{document},{';'.join(wrong)}\n", "utf-8")
+    refresh(watched, OURS)
+    edit(labels, ";".join(wrong), ";".join(right))
+    stale = find_stale(watched, OURS)
+    assert stale.pop("labels") == ("stale", "classes of 1 labelled document changed (`raw_labels`)")
+    assert set(stale.values()) == {("stale", "depends on `labels`")}
+    made = {"annotation_queue", "annotations", *TAUGHT, "class_probabilities", "classifier", *AFTER_DECODING, "report"}
+    assert set(stale) == made
+    done = refresh(watched, OURS)
+    assert set(find_nodes(done.out)) == AFTER_LABELS
+    assert set(re.findall(r"Encoding (\d+) texts", done.out)) == {"0"} and "0 calls" in done.out
+    assert find_stale(watched, OURS) == {}
+
+    row = pd.read_parquet(predictions).set_index("doc_id").loc[document]
+    assert (list(row["class_ids"]), row["source"], row["fits"]) == (right, "person", True)
+    measured = json.loads(metrics.read_text("utf-8"))
+    assert measured["n_docs"] == n_docs - 1 and "person" not in measured["by_source"]
+
+    labels.unlink()
+    refresh(watched, OURS)
+    assert find_stale(watched, OURS) == {}
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from hmltc_kedro.evaluation.intervals import bootstrap_interval
 KEYS = {
     "n_annotated",
     "n_audit",
+    "n_none",
     "wished_precision",
     "agreement",
     "agreement_interval",
@@ -35,6 +36,7 @@ def make_scores(
             "source": "recorded",
             "confidence": ["high", "low"] * (len(expected) // 2) + ["high"] * (len(expected) % 2),
             "reason": reason,
+            "none": False,
             "expected_f1": expected,
             "expected_precision": expected,
             "f1": right if f1 is None else f1,
@@ -137,9 +139,21 @@ def test_too_few_audited_documents_claim_nothing() -> None:
     result = calibrate(pd.concat([many, audit], ignore_index=True), 0.8, seed=0)
     assert set(result) == KEYS
     known = {key: value for key, value in result.items() if value is not None}
-    assert known == {"n_annotated": 549, "n_audit": 49, "wished_precision": 0.8}
+    assert known == {"n_annotated": 549, "n_audit": 49, "n_none": 0, "wished_precision": 0.8}
     more = calibrate(pd.concat([audit, audit.iloc[:1]], ignore_index=True), 0.8, seed=0)
     assert more["agreement"] == 1.0 and more["accept"] == 0.9
+
+
+def test_documents_that_fit_no_class_count_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six right label sets and two of documents that the judge finds no class for: one flagged by the run, one not."""
+    monkeypatch.setattr(module, "MIN_AUDIT", 4)
+    right = make_scores(np.full(6, 0.9), np.ones(6))
+    refused = make_scores(np.array([0.9, 0.1]), np.zeros(2), f1=np.array([0.0, 1.0])).assign(none=True)
+    doubt = refused.assign(reason="doubt")
+    result = calibrate(pd.concat([right, refused, doubt], ignore_index=True), 0.8, seed=0)
+    assert (result["n_annotated"], result["n_audit"], result["n_none"]) == (6, 8, 2)
+    assert result["agreement"] == pytest.approx(7 / 8)
+    assert result["accept"] == 0.9, "six of seven are right at .9, six of eight below"
 
 
 def test_nothing_annotated_claims_nothing() -> None:
@@ -148,6 +162,7 @@ def test_nothing_annotated_claims_nothing() -> None:
     assert {key: value for key, value in result.items() if value is not None} == {
         "n_annotated": 0,
         "n_audit": 0,
+        "n_none": 0,
         "wished_precision": 0.8,
     }
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmltc_kedro.annotation.selection import Budget, choose_audit, choose_coverage, choose_doubt
+from hmltc_kedro.annotation.selection import Budget, Parts, choose_audit, choose_coverage, choose_doubt
 
 
 def make_splits(train: int, test: int) -> pd.Series:
@@ -47,6 +47,56 @@ def test_no_part_of_the_budget_is_larger_than_it_may_be(
     assert 0 <= budget.total <= min(most, share * (train + test))
     assert 0 <= budget.test <= min(budget.total, share * test)
     assert 0 <= budget.audit <= min(audit, budget.total / 2)
+
+
+@pytest.mark.parametrize(
+    ("budget", "audited", "free", "expected"),
+    [
+        # 1,800 left, 450 of them for coverage at least; 400 test documents leave 1,400, half and half.
+        (Budget(2000, 419, 200), (200, 19), (10_000, 2000), Parts(700, 400, 700)),
+        # The test documents could take all of it: a quarter is kept.
+        (Budget(2000, 2000, 200), (200, 100), (10_000, 20_000), Parts(450, 1350, 0)),
+        (Budget(20, 20, 8), (8, 2), (200, 60), Parts(3, 9, 0)),
+        (Budget(7, 7, 2), (2, 0), (50, 50), Parts(2, 3, 0)),
+        # 1,300 of 1,800 for the test documents: the quarter, and the rest in doubt.
+        (Budget(2000, 1300, 200), (200, 0), (10_000, 20_000), Parts(450, 1300, 50)),
+        # Too few training documents give what they have, and test documents the rest; likewise the other way round.
+        (Budget(2000, 2000, 200), (200, 100), (30, 20_000), Parts(30, 1770, 0)),
+        (Budget(2000, 2000, 200), (200, 200), (0, 20_000), Parts(0, 1800, 0)),
+        (Budget(2000, 2000, 200), (200, 0), (10_000, 5), Parts(898, 5, 897)),
+        (Budget(2000, 0, 200), (200, 0), (10_000, 0), Parts(900, 0, 900)),
+        (Budget(2000, 100, 0), (0, 0), (40, 30), Parts(40, 30, 0)),
+        (Budget(10, 0, 10), (10, 0), (50, 0), Parts(0, 0, 0)),
+        (Budget(0, 0, 0), (0, 0), (50, 50), Parts(0, 0, 0)),
+    ],
+)
+def test_each_purpose_keeps_its_share(
+    budget: Budget, audited: tuple[int, int], free: tuple[int, int], expected: Parts
+) -> None:
+    assert budget.split(*audited, *free) == expected
+
+
+@given(
+    total=st.integers(0, 300),
+    test=st.integers(0, 300),
+    audit=st.integers(0, 150),
+    audit_test=st.integers(0, 150),
+    train_left=st.integers(0, 300),
+    test_left=st.integers(0, 300),
+)
+def test_split_spends_what_it_can_and_never_more(
+    total: int, test: int, audit: int, audit_test: int, train_left: int, test_left: int
+) -> None:
+    test, audit = min(test, total), min(audit, total // 2)
+    audit_test = min(audit_test, audit, test)
+    parts = Budget(total, test, audit).split(audit, audit_test, train_left, test_left)
+    left = total - audit
+    assert min(parts.coverage, parts.doubt_test, parts.doubt_train) >= 0
+    assert parts.coverage + parts.doubt_train <= train_left
+    assert parts.doubt_test <= min(test_left, test - audit_test)
+    spent = parts.coverage + parts.doubt_test + parts.doubt_train
+    assert spent == min(left, train_left + min(test_left, test - audit_test))
+    assert parts.coverage >= min(left / 4, train_left)
 
 
 # ---------------------------------------------------------------------- audit

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmltc_kedro.annotation.teaching import COLUMNS, score_unseen, teach_student
+from hmltc_kedro.annotation.teaching import COLUMNS, score_refused, score_unseen, teach_student
+from hmltc_kedro.decoding.expected_f1 import choose_labels
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.student import DenseView
 from hmltc_kedro.taxonomy import Taxonomy
@@ -86,3 +87,31 @@ def test_scores_are_those_worked_out_by_hand(diamond: Taxonomy) -> None:
     wider = make_annotations(DOCUMENTS.iloc[:1], class_ids=[["an", "ca"]])
     half = score_unseen(wider, np.array([row], dtype=np.float32), diamond)
     assert (half["f1"][0], half["precision"][0]) == (0.5, 0.5)
+
+
+def test_refused_documents_are_wrong_unless_the_run_says_that_they_fit_nothing(classifier, dense, encoder) -> None:
+    refused = make_annotations(DOCUMENTS.iloc[40:44], class_ids=[[]] * 4, error=["", "", "prose", ""])
+    annotations = pd.concat([make_annotations(DOCUMENTS.iloc[:40]), refused], ignore_index=True)
+    taught, scores = teach(annotations, classifier, dense, encoder)
+    assert len(scores) == 40 and not scores["none"].any()
+    documents = DOCUMENTS[["split", "doc_id", "text"]]
+    probabilities = taught.predict_probabilities(list(documents["text"].iloc[[40, 41, 43]]))
+    expected, best = choose_labels(probabilities, taught.taxonomy)[1], np.sort(probabilities.max(axis=1))
+    for nulls, f1 in ((0.0, [0, 0, 0]), (1.0, [1, 1, 1])):
+        texts_about_nothing = np.full((3, 7), nulls, dtype=np.float16)
+        found = score_refused(annotations, documents, taught, texts_about_nothing, encoder)
+        assert list(found.columns) == COLUMNS and found["none"].all()
+        assert found["doc_id"].tolist() == ["0", "1", "3"], "one has no answer"
+        assert found["f1"].tolist() == f1 and found["precision"].tolist() == [0, 0, 0]
+        np.testing.assert_allclose(found["expected_f1"], expected, rtol=1e-3)
+    assert best[0] < 1
+
+
+def test_no_refused_document_and_no_student_have_no_such_row(classifier, dense, encoder) -> None:
+    documents, nulls = DOCUMENTS[["split", "doc_id", "text"]], np.zeros((3, 7), dtype=np.float16)
+    refused = make_annotations(DOCUMENTS.iloc[40:44], class_ids=[[]] * 4)
+    labelled = make_annotations(DOCUMENTS.iloc[:40])
+    for annotations in (refused, labelled):
+        taught, scores = teach(annotations, classifier, dense, encoder)
+        found = score_refused(annotations, documents, taught, nulls, encoder)
+        assert len(found) == 0 and found.dtypes.to_dict() == scores.dtypes.to_dict()

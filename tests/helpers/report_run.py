@@ -77,6 +77,7 @@ def make_annotations() -> pd.DataFrame:
 CALIBRATION = {
     "n_annotated": 90,
     "n_audit": 60,
+    "n_none": 0,
     "wished_precision": 0.8,
     "agreement": 0.736,
     "agreement_interval": [0.64, 0.819],
@@ -88,7 +89,7 @@ CALIBRATION = {
 }
 """As `annotation.calibration` writes it."""
 
-UNKNOWN = dict.fromkeys(CALIBRATION) | {"n_annotated": 12, "n_audit": 6, "wished_precision": 0.8}
+UNKNOWN = dict.fromkeys(CALIBRATION) | {"n_annotated": 12, "n_audit": 6, "n_none": 0, "wished_precision": 0.8}
 """Likewise, of too few judged documents."""
 
 

@@ -11,7 +11,9 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
 from hmltc_kedro.decoding.expected_f1 import bound_by_parents, choose_labels
+from hmltc_kedro.modeling import belief
 from hmltc_kedro.modeling import student as module
+from hmltc_kedro.modeling.belief import find_present, hold_back
 from hmltc_kedro.modeling.path_ranking import PathTable
 from hmltc_kedro.modeling.student import (
     RIDGE,
@@ -261,6 +263,22 @@ def test_few_judgements_hold_back_to_the_classifier(stubborn: Toy) -> None:
     assert timid > 1.5 * bold > 0
 
 
+def test_label_set_of_the_classifier_stands_until_enough_is_known(stubborn: Toy, monkeypatch) -> None:
+    """The rule of `belief.hold_back`, for documents to come and for those that were judged alike."""
+    ten, unseen = stubborn.teach(np.arange(10), REST)
+    assert ten.belief == pytest.approx(100 / (100 + 15**2))
+    for q, rows in ((ten.predict(stubborn.evidence[REST]), REST), (unseen, np.arange(10))):
+        logits = stubborn.evidence.logits[rows]
+        found = choose_labels(q, stubborn.table.taxonomy)[0]
+        assert (found != find_present(logits, stubborn.table.taxonomy)).sum() == 0
+    monkeypatch.setattr(belief, "HALF_BELIEVED", 1e-6)
+    bold, _ = stubborn.teach(np.arange(10), REST)
+    expected = hold_back(
+        bold.predict(stubborn.evidence[REST]), stubborn.evidence.logits[REST], ten.belief, stubborn.table.taxonomy
+    )
+    np.testing.assert_allclose(ten.predict(stubborn.evidence[REST]), expected, atol=1e-5)
+
+
 def test_label_sets_of_the_classifier_weigh_as_said(stubborn: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """All together, however many carry them."""
     tools, wrong = stubborn.table.taxonomy.index["to"], np.array([row for row in REST if stubborn.kinds[row] != "to"])
@@ -332,7 +350,7 @@ def test_round_trip_gives_identical_predictions(toy: Toy, tmp_path: Path) -> Non
     assert len(loaded) == 160
     np.testing.assert_array_equal(loaded.predict(toy.evidence), student.predict(toy.evidence))
     settings = json.loads((tmp_path / "student.json").read_text("utf-8"))
-    assert settings == {"judged_documents": 160, "mean_paths": 1.0, "n_words": 60}
+    assert settings == {"judged_documents": 160, "mean_paths": 1.0, "belief": student.belief, "n_words": 60}
 
 
 def test_student_of_another_taxonomy_is_refused(toy: Toy, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hmltc_kedro.corpus.raw_files import RawTable, make_rows
 from hmltc_kedro.decoding.decode import decode
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest, TemplateClient, Usage
+from hmltc_kedro.modeling import belief
 from hmltc_kedro.modeling.classifier import predictions_to_frame
 from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.pipelines.annotate import create_pipeline
@@ -216,7 +217,7 @@ def test_without_a_judgement_predictions_are_those_of_the_classifier(go_on: Make
     assert set(predictions["source"]) == {"model"} and set(predictions["decision"]) == {""}
     assert predictions["fits"].dtype == bool
     known = {key: value for key, value in made["calibration"].items() if value is not None}
-    assert known == {"n_annotated": 0, "n_audit": 0, "wished_precision": parameters["infer"]["precision"]}
+    assert known == {"n_annotated": 0, "n_audit": 0, "n_none": 0, "wished_precision": parameters["infer"]["precision"]}
     assert made["classifier"].decoding == parameters["infer"]["decoding"]
     assert set(made["metrics"]["by_source"]) == {"model"}
     # A few labels of people stand, and teach nothing.
@@ -260,11 +261,17 @@ def test_people_and_judges_stand_and_metrics_tell_them_apart(go_on: Make, monkey
     assert 0 < found["agreement"] <= 1
     assert made["classifier"].accept == found["accept"]
     assert made["classifier"].decoding.method == "expected_f1"
-    assert len(made["annotation_scores"]) == 51
+    scores = made["annotation_scores"]
+    assert len(scores) == 52 and scores["none"].sum() == 1, "what fits no class is measured and taught to nobody"
+    refused = scores[scores["none"]].iloc[0]
+    assert (refused["split"], refused["doc_id"], refused["precision"]) == ("test", "2", 0)
 
 
-def test_documents_that_were_not_asked_about_gain(go_on: Make) -> None:
+def test_documents_that_were_not_asked_about_gain(go_on: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The student of judged training documents, beside the classifier on the same test documents."""
+    monkeypatch.setattr(
+        belief, "HALF_BELIEVED", 5.0
+    )  # forty documents of this corpus tell as much as many of a real one
     train = [key for key in KINDS if key.startswith("train/")]
     before, after = (go_on(llm=Script(known=known))["metrics"] for known in ([], train))
     assert set(after["by_source"]) == {"model"} and after["n_docs"] == before["n_docs"] == 16

@@ -44,6 +44,9 @@ def test_agreement_is_said_with_its_interval() -> None:
         "On 60 documents that were drawn at random and judged, the run's label sets agree with the judge's by 0.736 "
         "(mean sample-F1, 95 % interval 0.640 to 0.819). Each was predicted without its judgement."
     )
+    assert worth.describe_agreement(CALIBRATION | {"n_none": 3}).endswith(
+        " 3 of them fit no class, as the judge said, and count as wrong unless the run says so too."
+    )
 
 
 def test_too_few_judged_documents_are_said_and_nothing_is_guessed() -> None:
@@ -64,13 +67,15 @@ def test_too_few_judged_documents_are_said_and_nothing_is_guessed() -> None:
     [
         (
             {},
-            "At a wished precision of 80% a share of 63.5% is accepted. The precision to expect there, again by the "
-            "judge, is 0.765 (95 % interval 0.694 to 0.833). Of the 8 predictions 5 are accepted and 3 to review.",
+            "At a wished precision of 80% a share of 63.5% is accepted. Of the classes given there the judge can be "
+            "expected to confirm 0.765 (95 % interval 0.694 to 0.833); its own errors are not in these numbers. "
+            "Of the 8 predictions 5 are accepted and 3 to review.",
         ),
         (
             {"precision": 0.65, "precision_interval": [0.6, 0.7]},
-            "At a wished precision of 80% a share of 63.5% is accepted. The precision to expect there, again by the "
-            "judge, is 0.650 (95 % interval 0.600 to 0.700). That is less than was wished for. Of the 8 predictions 5 "
+            "At a wished precision of 80% a share of 63.5% is accepted. Of the classes given there the judge can be "
+            "expected to confirm 0.650 (95 % interval 0.600 to 0.700); its own errors are not in these numbers. "
+            "That is less than was wished for. Of the 8 predictions 5 "
             "are accepted and 3 to review.",
         ),
         (

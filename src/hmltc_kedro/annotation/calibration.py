@@ -26,17 +26,20 @@ def calibrate(scores: pd.DataFrame, precision: float | None, seed: int) -> dict[
     """Return agreement on the audit part with its interval, and the cut from which on a label set is accepted.
 
     Args:
-        scores: see `teaching.score_unseen`.
+        scores: see `teaching.score_unseen`; documents that the judge found no class right for are part of them.
         precision: wished for, the mean share of right classes in an accepted label set; None for no decisions.
         seed: of halves and bootstrap.
 
     Returns:
-        n_annotated, n_audit; agreement (mean sample-F1 with the judge), agreement_interval, agreement_by_confidence;
+        n_annotated, n_audit, n_none (of the audit part, that no class is right for); agreement (mean sample-F1 with the
+        judge), agreement_interval, agreement_by_confidence;
         accept (least expected precision of an accepted set), share_accepted, precision and precision_interval of what
         is accepted; None where it is not known.
     """
     audit = scores[scores["reason"] == "audit"].reset_index(drop=True)
-    result: dict[str, Any] = {"n_annotated": len(scores), "n_audit": len(audit), "wished_precision": precision}
+    none = scores["none"].to_numpy(bool)
+    result: dict[str, Any] = {"n_annotated": int((~none).sum()), "n_audit": len(audit)}
+    result |= {"n_none": int(audit["none"].sum()), "wished_precision": precision}
     enough = len(audit) >= MIN_AUDIT
     f1 = audit["f1"].to_numpy(np.float64)
     result |= {

@@ -100,20 +100,19 @@ def ask_in_rounds(
     annotations = [describe_given(given)]
     audit = choose_audit(eligible, is_test, budget, seed)
     eligible[audit] = False
-    left = budget.total - len(audit)
-    n_test = min(budget.test - int(is_test[audit].sum()), int((eligible & is_test).sum()), left)
-    n_train = min(left - n_test, int((eligible & ~is_test).sum()))
-    n_cover = -(-n_train // 2)  # half to know the classes, half where the student of the first half is in doubt
-    cover = choose_coverage(eligible & ~is_test, find_last_classes(corpus.silver), n_cover, seed)
+    free = int((eligible & ~is_test).sum()), int((eligible & is_test).sum())
+    parts = budget.split(len(audit), int(is_test[audit].sum()), *free)
+    cover = choose_coverage(eligible & ~is_test, find_last_classes(corpus.silver), parts.coverage, seed)
     first = list_queue(keys, {"audit": audit, "coverage": cover}, 1)
     annotations.append(describe_judgements(first, ask(find_rows(keys, first)), source))
     eligible[cover] = False
-    rows = np.flatnonzero(eligible) if n_train + n_test > n_cover else np.zeros(0, dtype=np.int64)
+    in_doubt = parts.doubt_test + parts.doubt_train > 0
+    rows = np.flatnonzero(eligible) if in_doubt else np.zeros(0, dtype=np.int64)
     worth = np.full(len(keys), np.inf)
     worth[rows] = estimate_worth(corpus, pd.concat(annotations, ignore_index=True), rows, seed)
     doubt = [
-        choose_doubt(eligible & is_test, worth, n_test),
-        choose_doubt(eligible & ~is_test, worth, n_train - n_cover),
+        choose_doubt(eligible & is_test, worth, parts.doubt_test),
+        choose_doubt(eligible & ~is_test, worth, parts.doubt_train),
     ]
     second = list_queue(keys, {"doubt": np.concatenate(doubt)}, 2, worth)
     annotations.append(describe_judgements(second, ask(find_rows(keys, second)), source))

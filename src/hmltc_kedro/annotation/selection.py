@@ -37,6 +37,41 @@ class Budget:
         total = min(max_documents, int(share * len(splits)))
         return cls(total, min(int(share * int((splits == "test").sum())), total), min(audit, total // 2))
 
+    def split(self, n_audit: int, n_audit_test: int, n_train: int, n_test: int) -> Parts:
+        """Return what is left after the audit part, by purpose.
+
+        A quarter at least is for coverage: without documents of all classes nobody knows where the doubt is, and what
+        is said of test documents helps few others. Then come test documents, which keep what is said of them, and
+        training documents share the rest, one half to know the classes and one half in doubt.
+
+        Args:
+            n_audit: documents of the audit part.
+            n_audit_test: of them test documents.
+            n_train: training documents that may still be asked about.
+            n_test: likewise test documents.
+        """
+        left = self.total - n_audit
+        covered = min(-(-left // 4), n_train)
+        test = min(self.test - n_audit_test, n_test, left - covered)
+        train = min(left - test, n_train)
+        coverage = max(-(-train // 2), covered)
+        return Parts(coverage, test, train - coverage)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How many documents are asked about beside the audit part.
+
+    Attributes:
+        coverage: training documents, of all classes.
+        doubt_test: test documents in doubt.
+        doubt_train: likewise training documents.
+    """
+
+    coverage: int
+    doubt_test: int
+    doubt_train: int
+
 
 def choose_audit(eligible: BoolArray, is_test: BoolArray, budget: Budget, seed: int) -> IntArray:
     """Return the rows of the audit part: from training and test documents in proportion to the corpus, at random.

@@ -3,8 +3,8 @@
 A language model or a person has said of some documents which paths are right. A ridge regression on words and vectors
 learns these label sets by heart and by likeness; how far it is believed beside the classifier and the views that know
 no judgement is learned too, on documents that the ridge has not seen (`path_ranking`). Silver labels speak through the
-classifier, and through a few documents that carry its label sets: with twenty judgements they hold the student back,
-with two thousand hardly.
+classifier, through a few documents that carry its label sets, and through its label set of the document at hand: with
+twenty judgements they hold the student back, with two thousand hardly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from hmltc_kedro.arrays import AnyArray, FloatArray, IntArray
-from hmltc_kedro.decoding.expected_f1 import bound_by_parents
+from hmltc_kedro.modeling.belief import hold_back, weigh_belief
 from hmltc_kedro.modeling.path_ranking import PathTable, Views, describe_paths, fit_weights, sum_over_paths
 from hmltc_kedro.pseudo_labels.moments import Moments, estimate_moments
 from hmltc_kedro.taxonomy import Taxonomy
@@ -168,6 +168,7 @@ class Student:
         scales: spread of logits, dense and lexical scores, (3,).
         weights: of the numbers that describe a path, (F,).
         mean_paths: paths of a judged document, at least 1.
+        belief: share of the student in what it predicts, see `belief.weigh_belief`.
         table: the paths.
     """
 
@@ -180,6 +181,7 @@ class Student:
     scales: FloatArray
     weights: FloatArray
     mean_paths: float
+    belief: float
     table: PathTable
 
     @classmethod
@@ -190,7 +192,7 @@ class Student:
         words = sparse.csr_array((0, 0), dtype=np.float32)
         alpha = np.zeros((0, len(taxonomy) + len(table)), dtype=np.float32)
         latent = LatentWords(np.zeros(0, dtype=np.int64), nothing)
-        return cls(words, nothing, alpha, flat, latent, DenseView(nothing, flat, flat), flat, flat, 1.0, table)
+        return cls(words, nothing, alpha, flat, latent, DenseView(nothing, flat, flat), flat, flat, 1.0, 0.0, table)
 
     def __len__(self) -> int:
         """Return the number of judged documents."""
@@ -205,8 +207,9 @@ class Student:
             kernel = compare(block.words, block.vectors, self.words, self.vectors, self.latent, own)
             views = view(block, self.dense, kernel @ self.alpha + self.mean)
             chosen, described = describe_paths(views, self.scales, self.table)
-            parts.append(sum_over_paths(described @ self.weights, chosen, self.table, self.mean_paths))
-        return bound_by_parents(np.concatenate(parts), self.table.taxonomy)
+            own_view = sum_over_paths(described @ self.weights, chosen, self.table, self.mean_paths)
+            parts.append(hold_back(own_view, block.logits, self.belief, self.table.taxonomy))
+        return np.concatenate(parts)
 
     def save(self, directory: Path) -> None:
         """Write `student.safetensors` and `student.json` into a directory."""
@@ -222,7 +225,8 @@ class Student:
             **{name: getattr(self, name) for name in ("vectors", "alpha", "mean", "scales", "weights")},
         }
         save_file({k: np.ascontiguousarray(v) for k, v in parts.items()}, directory / "student.safetensors")
-        settings = {"judged_documents": len(self), "mean_paths": self.mean_paths, "n_words": self.words.shape[1]}
+        settings = {"judged_documents": len(self), "mean_paths": self.mean_paths, "belief": self.belief}
+        settings["n_words"] = self.words.shape[1]
         (directory / "student.json").write_text(json.dumps(settings, indent=2), "utf-8")
 
     @classmethod
@@ -240,7 +244,8 @@ class Student:
         latent = LatentWords(parts["latent.columns"], parts["latent.directions"])
         dense = DenseView(parts["dense.classes"], parts["dense.mean"], parts["dense.std"])
         plain = {name: parts[name] for name in ("vectors", "alpha", "mean", "scales", "weights")}
-        return cls(words=words, latent=latent, dense=dense, mean_paths=settings["mean_paths"], table=table, **plain)
+        paths, belief = settings["mean_paths"], settings["belief"]
+        return cls(words=words, latent=latent, dense=dense, table=table, mean_paths=paths, belief=belief, **plain)
 
 
 def fit_student(
@@ -285,10 +290,11 @@ def fit_student(
         np.concatenate(weighed),
     )
     mean_paths = max(float(np.average(np.asarray(targets.sum(axis=1)).ravel(), weights=trust)), 1.0)
-    parts = (judged.words, judged.vectors, alpha, mean, latent, dense, scales, weights, mean_paths, table)
+    belief = weigh_belief(trust)
+    parts = (judged.words, judged.vectors, alpha, mean, latent, dense, scales, weights, mean_paths, belief, table)
     chosen, numbers, _ = described[0]
     unseen_classes = sum_over_paths(numbers @ weights, chosen, table, mean_paths)
-    return Student(*parts), bound_by_parents(unseen_classes, table.taxonomy)
+    return Student(*parts), hold_back(unseen_classes, judged.logits, belief, table.taxonomy)
 
 
 def compare(

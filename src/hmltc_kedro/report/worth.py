@@ -78,10 +78,12 @@ def describe_agreement(calibration: Mapping[str, Any]) -> str:
     n, annotated = calibration["n_audit"], calibration["n_annotated"] or 0
     if calibration["agreement"] is not None:
         low, high = calibration["agreement_interval"]
+        none = calibration["n_none"]
+        refused = f" {none:,} of them fit no class, as the judge said, and count as wrong unless the run says so too."
         return (
             f"On {n:,} documents that were drawn at random and judged, the run's label sets agree with the judge's by "
             f"{calibration['agreement']:.3f} (mean sample-F1, 95 % interval {low:.3f} to {high:.3f}). Each was "
-            "predicted without its judgement."
+            f"predicted without its judgement.{refused if none else ''}"
         )
     if not annotated:
         return "No document was judged or labelled, so nothing can be said here of what the run is worth."
@@ -105,7 +107,7 @@ def describe_decision(calibration: Mapping[str, Any], predictions: pd.DataFrame)
     low, high = calibration["precision_interval"]
     missed = " That is less than was wished for." if high < wished else ""
     return (
-        f"At a wished precision of {wished:.0%} a share of {calibration['share_accepted']:.1%} is accepted. The "
-        f"precision to expect there, again by the judge, is {calibration['precision']:.3f} (95 % interval {low:.3f} to "
-        f"{high:.3f}).{missed} {here}"
+        f"At a wished precision of {wished:.0%} a share of {calibration['share_accepted']:.1%} is accepted. Of the "
+        f"classes given there the judge can be expected to confirm {calibration['precision']:.3f} (95 % interval "
+        f"{low:.3f} to {high:.3f}); its own errors are not in these numbers.{missed} {here}"
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hmltc_kedro.annotation.calibration import calibrate
-from hmltc_kedro.annotation.teaching import teach_student
+from hmltc_kedro.annotation.teaching import score_refused, teach_student
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.modeling import HierarchicalClassifier
@@ -101,6 +101,8 @@ def train_student(
     student, scores = teach_student(annotations, documents, trained_classifier, dense, encoder, seed)
     taught = trained_classifier.with_parts(student=student)
     nulls = taught.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)
+    refused = score_refused(annotations, documents, taught, nulls, encoder)
+    scores = pd.concat([scores, refused], ignore_index=True)
     rows = [str(number) for number in range(len(nulls))]
     logger.info("The student knows %d annotated documents", len(student))
     return student, scores, TensorTable(rows, {"probabilities": nulls}, columns=taught.taxonomy.class_ids)
