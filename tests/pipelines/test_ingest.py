@@ -90,5 +90,5 @@ def test_of_a_large_training_corpus_a_sample_is_kept_and_the_test_corpus_whole(r
         nodes.read_labels(labels, few, diamond, IngestParams(max_documents=2))
     assert str(caught.value) == (
         f"labels.csv:2: train has no document '{left_out}' (or none in the sample that ingest.max_documents draws); "
-        "correct the id or remove the line"
+        "test has one: correct the split, or the id"
     )

@@ -142,22 +142,27 @@ def candidates_to_frame(candidates: Iterator[Candidates], keys: pd.DataFrame, ta
         keys: split and doc_id of the corpus, in the order of the document vectors.
         taxonomy: for the ids.
     """
-    ids = np.array(taxonomy.class_ids, dtype=object)
+    import pyarrow as pa
+
+    ids, splits, doc_ids = (pa.array(part, pa.string()) for part in (taxonomy.class_ids, keys["split"], keys["doc_id"]))
     parts = []
     for part in candidates:
         n, k = part.classes.shape
-        owners = keys.iloc[part.rows].loc[:, ["split", "doc_id"]]
-        frame = owners.loc[owners.index.repeat(k)].reset_index(drop=True)
-        flat = part.paths.reshape(n * k, -1)
-        parts.append(
-            frame.assign(
-                rank=np.tile(np.arange(1, k + 1), n),
-                class_id=ids[part.classes.ravel()],
-                path=pd.Series([list(ids[row[row >= 0]]) for row in flat]),
-                **{name: values.ravel() for name, values in part.scores.items()},
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+        rows = np.repeat(np.arange(part.rows.start, part.rows.stop), k)
+        nodes = part.paths.reshape(n * k, -1)
+        on_path = nodes >= 0
+        ends = np.append(0, on_path.sum(axis=1).cumsum()).astype(np.int32)
+        columns = {
+            "split": splits.take(rows),
+            "doc_id": doc_ids.take(rows),
+            "rank": np.tile(np.arange(1, k + 1), n),
+            "class_id": ids.take(part.classes.ravel()),
+            "path": pa.ListArray.from_arrays(ends, ids.take(nodes[on_path])),
+            **{name: values.ravel() for name, values in part.scores.items()},
+        }
+        parts.append(pa.table({name: pa.array(column) for name, column in columns.items()}))
+    frame: pd.DataFrame = pa.concat_tables(parts).to_pandas(self_destruct=True, split_blocks=True)
+    return frame
 
 
 def find_nearest_class(documents: FloatArray, classes: FloatArray) -> IntArray:
