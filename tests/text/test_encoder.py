@@ -188,6 +188,7 @@ def test_model_whose_files_are_damaged_is_one_line(tiny_model: Path) -> None:
         TextEncoder(str(tiny_model)).load_model()
     assert str(error.value).startswith(f"{tiny_model}: not a readable encoder (")
     assert str(error.value).endswith("); get it again")
+    assert "\n" not in str(error.value)
 
 
 # ---------------------------------------------------------------------- fingerprint

@@ -58,6 +58,15 @@ def test_directory_without_safetensors_is_told_how_to_convert_it(tmp_path: Path)
     assert resolve_model(str(model)) == model
 
 
+def test_hub_model_without_safetensors_is_converted_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "modules.json").write_text("[]")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(InputError, match=r"^me/old: no weights .*Model\('me/old'\)\.save\('old-safetensors'\)\"$"):
+        resolve_model("me/old")
+
+
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "not even a name", "/no/such/directory"])
 def test_name_that_is_not_to_be_had_is_an_input_error_without_network(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

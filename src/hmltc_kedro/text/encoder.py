@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray
-from hmltc_kedro.display import show_progress
+from hmltc_kedro.display import shorten, show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
 from hmltc_kedro.text.texts import Texts, read_texts
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
+
+MAX_REASON = 200
+"""Characters of what a library says of a file that it cannot read; some write a page."""
 
 
 class TextEncoder:
@@ -89,7 +92,8 @@ class TextEncoder:
         try:
             return open_model(self.directory, self.device, self.max_length)
         except Exception as error:  # three libraries read these files, each with errors of its own
-            raise InputError(f"{self.directory}: not a readable encoder ({error}); get it again") from error
+            reason = shorten(" ".join(str(error).split()), MAX_REASON, " ...")
+            raise InputError(f"{self.directory}: not a readable encoder ({reason}); get it again") from error
 
     @cached_property
     def dimension(self) -> int:

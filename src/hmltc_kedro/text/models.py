@@ -47,7 +47,7 @@ def resolve_model(name: str) -> Path:
     if Path(name).is_dir():
         if not (Path(name) / "modules.json").is_file():
             raise InputError(f"{name}: no modules.json; an encoder is a sentence-transformers directory")
-        check_weights(Path(name))
+        check_weights(Path(name), name)
         return Path(name)
     from huggingface_hub import snapshot_download
 
@@ -59,21 +59,25 @@ def resolve_model(name: str) -> Path:
             f"encoder {name!r} is neither a directory nor to be had from the hub ({type(error).__name__}); "
             "set the global `encoder` to `embedded`, a directory or a hub name"
         ) from error
-    check_weights(directory)
+    check_weights(directory, name)
     return directory
 
 
-def check_weights(directory: Path) -> None:
+def check_weights(directory: Path, name: str) -> None:
     """Refuse a model without safetensors: weights as PyTorch pickles them can run code.
+
+    Args:
+        directory: of the model.
+        name: that it is known by, on the hub or as a path.
 
     Raises:
         InputError: it says how such a model is converted.
     """
     if not any(directory.rglob("*.safetensors")):
-        copy = directory.name + "-safetensors"
+        copy = Path(name).name + "-safetensors"
         raise InputError(
-            f"{directory}: no weights as safetensors; if you trust its pytorch_model.bin, convert it: python -c "
-            f"\"from sentence_transformers import SentenceTransformer as Model; Model('{directory}').save('{copy}')\""
+            f"{name}: no weights as safetensors; if you trust its pytorch_model.bin, convert it: python -c "
+            f"\"from sentence_transformers import SentenceTransformer as Model; Model('{name}').save('{copy}')\""
         )
 
 
