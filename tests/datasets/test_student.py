@@ -57,9 +57,9 @@ def test_preview_says_what_it_was_taught(student: Student, tmp_path: Path) -> No
     assert dataset.preview() is None
     dataset.save(student)
     assert dataset.preview() == {
-        "index": [0, 1, 2],
+        "index": [0, 1, 2, 3],
         "columns": ["name", "value"],
-        "data": [["judged_documents", 12], ["mean_paths", 1.0], ["n_words", 9]],
+        "data": [["judged_documents", 12], ["mean_paths", 1.0], ["belief", 0.3902], ["n_words", 9]],
     }
     assert dataset.metadata == {"description": "x"}
 

@@ -138,7 +138,8 @@ def test_page_says_what_the_run_is_worth_by_gold_labels_and_by_the_judge(diamond
     assert f'<td class="number">{low:.3f} to {high:.3f}</td>' in section
     assert '<th scope="row">the judge (recorded)</th><td class="number">1</td>' in section
     assert "agree with the judge&#39;s by 0.736 (mean sample-F1, 95 % interval 0.640 to 0.819)" in section
-    assert "is 0.765 (95 % interval 0.694 to 0.833). Of the 8 predictions 5 are accepted and 3 to review." in section
+    assert "confirm 0.765 (95 % interval 0.694 to 0.833); its own errors are not in these numbers." in section
+    assert "Of the 8 predictions 5 are accepted and 3 to review." in section
     assert "this is agreement with a model and not with the truth" in section
     high_row = '<tr><th scope="row">high</th><td class="number">45</td><td class="number">0.770</td></tr>'
     assert high_row in section
