@@ -122,6 +122,10 @@ class Columns:
     values: tuple[str, ...]
     owner: str = "this file has"
 
+    def __str__(self) -> str:
+        """Return them as they are named in a setting."""
+        return f"{', '.join(self.key)}: {', '.join(self.values)}"
+
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
