@@ -82,7 +82,7 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid"),
+        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid, columns"),
         (
             {"pseudo_label": {"top_q": 3}},
             "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, neighbours, top_k, "
@@ -337,10 +337,13 @@ def test_amazon531_runs_on_any_dataset(project: Project, first_run: Finished) ->
 # ---------------------------------------------------------------------- columns and addresses of documents
 
 
+def load_catalog(**runtime: Any) -> dict[str, Any]:
+    return ProjectConfigLoader(str(REPOSITORY / "conf"), runtime_params=runtime, **CONFIG_LOADER_ARGS)["catalog"]
+
+
 def test_columns_of_documents_reach_every_entry_that_reads_them_and_no_other() -> None:
     columns = {"doc_id": "id", "text": ["title", "abstract"]}
-    runtime = {"ingest": {"columns": columns}}
-    catalog = ProjectConfigLoader(str(REPOSITORY / "conf"), runtime_params=runtime, **CONFIG_LOADER_ARGS)["catalog"]
+    catalog = load_catalog(ingest={"columns": columns})
     named = {"key": ["id"], "values": ["title", "abstract"]}
     found = {name for name, entry in catalog.items() if isinstance(entry, dict) and entry.get("columns") == named}
     assert found == {"raw_train_corpus", "raw_test_corpus", "bulk_documents"}
@@ -380,3 +383,6 @@ def test_wrong_columns_are_a_line(columns: dict[str, Any], message: str) -> None
 )
 def test_source_of_label_is_meant_from_the_project(source: str, expected: str) -> None:
     assert read_parameters(label={"source": source})["label"]["source"] == expected
+    catalog = load_catalog(label={"source": source})
+    assert catalog["bulk_documents"]["source"] == expected, "so that `kedro refresh` looks where the stage does"
+    assert load_catalog()["bulk_documents"]["source"] == f"{REPOSITORY}/data/01_raw/sample/bulk"

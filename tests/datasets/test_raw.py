@@ -30,9 +30,10 @@ def test_corpus_may_have_columns_of_its_own(tmp_path: Path, ending: str) -> None
     table = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True, columns=columns).load()
     assert table.rows[["key", "value"]].values.tolist() == [["7", "a b"], ["8", "c"]]
     other = {"key": ["id"], "values": ["title", "summary"]}
-    with pytest.raises(InputError) as error:
+    with pytest.raises(DatasetError) as error:
         RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True, columns=other).load()
-    assert str(error.value) == f"{path}:1: no column summary; a corpus has the columns id, title and summary"
+    message = f"{path}:1: no column summary; a corpus has the columns id, title and summary"
+    assert str(error.value.__cause__) == message
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

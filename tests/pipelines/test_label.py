@@ -50,20 +50,9 @@ def test_pipeline_stops_at_a_bad_document_or_leaves_it_out(run, folder, model) -
     assert read_ids(folder.target) == {"later.parquet": ["1", "3"]}
 
 
-def test_another_source_is_labelled_into_the_same_folder(folder, model, tmp_path, caplog) -> None:
-    caplog.set_level("INFO", "hmltc_kedro")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "more.csv").write_text("doc_id,text\na,cat toys\n", "utf-8")
-    params = LabelParams(source=str(tmp_path / "other"))
-    nodes.label_documents(folder, model, params, "error")
-    assert read_ids(folder.target) == {"more.parquet": ["a"]}
-    assert f"1 documents in {folder.target}: 1 shards labelled in " in caplog.text
-    assert folder.source == str(tmp_path / "bulk"), "the entry stays as it is"
-
-
 def test_missing_source_is_named(folder, model, tmp_path) -> None:
     with pytest.raises(InputError, match="nowhere: no parquet or CSV file here"):
-        nodes.label_documents(folder, model, LabelParams(source=str(tmp_path / "nowhere")), "error")
+        nodes.label_documents(replace(folder, source=str(tmp_path / "nowhere")), model, LabelParams(), "error")
 
 
 def test_documents_of_a_bucket_are_labelled_here_and_there(s3, tmp_path, model, monkeypatch) -> None:
@@ -71,12 +60,11 @@ def test_documents_of_a_bucket_are_labelled_here_and_there(s3, tmp_path, model, 
     good = DOCUMENTS.assign(text=["a rake", "a spade", "a puppy on a leash"])
     good.to_parquet(f"{s3.address}/2026/a.parquet", storage_options=s3.options)
     good.to_csv(f"{s3.address}/2026/deep/b.csv", index=False, storage_options=s3.options)
-    here = BulkFolder("nowhere", str(tmp_path / "labels"), {}, s3.options)
-    params = LabelParams(source=f"{s3.address}/2026")
+    here, params = BulkFolder(f"{s3.address}/2026", str(tmp_path / "labels"), {}, s3.options), LabelParams()
     nodes.label_documents(here, model, params, "error")
     there = replace(here, target=f"{s3.address}/labels")
     nodes.label_documents(there, model, params, "error")
-    names = ["a-00001.parquet", "a.parquet", "deep/b-00001.parquet", "deep/b.parquet"]
+    names = ["a.parquet", "a-00001.parquet", "deep/b.parquet", "deep/b-00001.parquet"]
     assert here.list_labels() == there.list_labels() == names
     assert here.read_manifest()["rows"] == there.read_manifest()["rows"] == 6
     for name in names:
@@ -88,4 +76,4 @@ def test_documents_of_a_bucket_are_labelled_here_and_there(s3, tmp_path, model, 
     monkeypatch.setattr(shards, "SHARD", 2)
     good.iloc[:1].to_parquet(f"{s3.address}/2026/a.parquet", storage_options=s3.options)
     nodes.label_documents(there, model, params, "error")
-    assert there.list_labels() == ["a.parquet", "deep/b-00001.parquet", "deep/b.parquet"], "the surplus is gone"
+    assert there.list_labels() == ["a.parquet", "deep/b.parquet", "deep/b-00001.parquet"], "the surplus is gone"
