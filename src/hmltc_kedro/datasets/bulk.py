@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -56,7 +57,8 @@ class BulkDataset(AbstractDataset[None, BulkFolder]):
             files = list_files(folder.source, ENDINGS, folder.options)
         except InputError:  # nothing there; the stage says so if it is run
             files = []
-        documents = {file.address: [file.size, file.version] for file in files}
+        listed = "".join(f"{file.address}\n{file.version}\n" for file in files)  # may be of very many
+        documents = hashlib.sha256(listed.encode()).hexdigest() if files else ""
         return {"source": folder.source, "columns": dict(folder.columns), "documents": documents}
 
     def preview(self) -> TablePreview:
