@@ -53,5 +53,5 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dev,notebooks]'
+	$(PIP) --editable '.[dask,dev,notebooks,s3]'
 	touch $@ $(VENV)/.run

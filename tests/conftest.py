@@ -5,7 +5,10 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # two threads of torch on a core that is shared wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from kedro_project import Finished, Project
+from object_storage import Place, make_bucket, serve_s3
 from small_corpus import CORPUS, DESCRIPTIONS
 
 # Shared machines stall: a slow example is no failure.
@@ -133,3 +137,26 @@ def classifier(encoder: TextEncoder, diamond_vectors: np.ndarray) -> Hierarchica
         decoding=DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.5),
         description={"encoder": "embedded", "seed": 7},
     )
+
+
+@pytest.fixture(scope="session")
+def s3_options() -> Iterator[dict[str, Any]]:
+    """Return the options of an S3 server on the loopback."""
+    for package in ("moto", "s3fs"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    with serve_s3() as options:
+        yield options
+
+
+@pytest.fixture
+def s3(s3_options: dict[str, Any]) -> Place:
+    """Return an empty bucket."""
+    return make_bucket(s3_options)
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Return an empty folder of each kind of storage."""
+    if request.param == "s3":
+        return request.getfixturevalue("s3")
+    return Place(str(tmp_path / "files") if request.param == "local" else f"memory:///{uuid.uuid4().hex}")

@@ -48,8 +48,12 @@ def read_parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
 
 def test_defaults_are_filled_in_at_every_depth() -> None:
     assert complete_settings({"ingest": {}, "label": {"batch_size": 8}, "infer": {"decoding": {"max_paths": 2}}}) == {
-        "ingest": {"on_invalid": "error", "max_documents": 200_000},
-        "label": {"source": None, "batch_size": 8},
+        "ingest": {
+            "on_invalid": "error",
+            "columns": {"doc_id": "doc_id", "text": ["text"]},
+            "max_documents": 200_000,
+        },
+        "label": {"source": None, "engine": "serial", "workers": None, "address": None, "batch_size": 8},
         "infer": {
             "batch_size": 32,
             "precision": 0.8,
@@ -89,7 +93,7 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid, max_documents"),
+        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid, columns, max_documents"),
         (
             {"pseudo_label": {"top_q": 3}},
             "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, neighbours, top_k, "
@@ -104,7 +108,10 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
             "there is no parameter `infer.decoding.beams`; use method, beam_width, threshold_method, child_threshold, "
             "length_power, min_length, max_length, max_paths, path_ratio",
         ),
-        ({"label": {"sorce": "x"}}, "there is no parameter `label.sorce`; use source, batch_size"),
+        (
+            {"label": {"sorce": "x"}},
+            "there is no parameter `label.sorce`; use source, engine, workers, address, batch_size",
+        ),
         ({"ablation": {"sedes": [1]}}, "there is no parameter `ablation.sedes`; use seeds, variants"),
         (
             {"pseudo_label": {"gap": {"value": -1}}},
@@ -383,3 +390,57 @@ def test_variant_leads_to_no_other_place(variant: Any) -> None:
     with pytest.raises(InputError) as error:
         check_folders({"dataset": "mine", "variant": variant})
     assert str(error.value) == f"variant: {variant!r} is no folder; write / and a name, or nothing"
+
+
+# ---------------------------------------------------------------------- columns and addresses of documents
+
+
+def load_catalog(**runtime: Any) -> dict[str, Any]:
+    return ProjectConfigLoader(str(REPOSITORY / "conf"), runtime_params=runtime, **CONFIG_LOADER_ARGS)["catalog"]
+
+
+def test_columns_of_documents_reach_every_entry_that_reads_them_and_no_other() -> None:
+    columns = {"doc_id": "id", "text": ["title", "abstract"]}
+    catalog = load_catalog(ingest={"columns": columns})
+    named = {"key": ["id"], "values": ["title", "abstract"]}
+    found = {name for name, entry in catalog.items() if isinstance(entry, dict) and entry.get("columns") == named}
+    assert found == {"raw_train_corpus", "raw_test_corpus", "bulk_documents"}
+
+
+def test_one_text_column_needs_no_list() -> None:
+    assert complete_settings({"ingest": {"columns": {"text": "body"}}})["ingest"]["columns"] == {
+        "doc_id": "doc_id",
+        "text": ["body"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"txt": "a"}, "there is no parameter `ingest.columns.txt`; use doc_id, text"),
+        (
+            {"text": []},
+            "parameter `ingest.columns.text`: list should have at least 1 item after validation, not 0; it is []",
+        ),
+    ],
+)
+def test_wrong_columns_are_a_line(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        complete_settings({"ingest": {"columns": columns}})
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("later", f"{REPOSITORY}/later"),
+        ("later/*.parquet", f"{REPOSITORY}/later/*.parquet"),
+        ("/mnt/later", "/mnt/later"),
+        ("s3://bucket/later", "s3://bucket/later"),
+    ],
+)
+def test_source_of_label_is_meant_from_the_project(source: str, expected: str) -> None:
+    assert read_parameters(label={"source": source})["label"]["source"] == expected
+    catalog = load_catalog(label={"source": source})
+    assert catalog["bulk_documents"]["source"] == expected, "so that `kedro refresh` looks where the stage does"
+    assert load_catalog()["bulk_documents"]["source"] == f"{REPOSITORY}/data/01_raw/sample/bulk"

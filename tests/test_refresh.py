@@ -432,7 +432,7 @@ def test_label_gives_the_label_sets_of_the_predictions_once_and_makes_nothing_st
     before, digests = read_status(watched, OURS), watched.read_digests("test", "watched")
     out = watched.run("--env=test", OURS, "--pipeline=label")
     assert find_nodes(out) == ["label_documents"]
-    assert re.search(r"again\.parquet: 20 documents in \d+\.\d s$", out, re.MULTILINE)
+    assert re.search(r"20 documents in .*: 1 shards labelled in \d+\.\d s, 0 were$", out, re.MULTILINE)
 
     source = pd.read_parquet(output / "predictions.parquet")["source"]
     model = source == "model"  # what was said of a document stands in the run, where it was said of
@@ -450,7 +450,7 @@ def test_label_gives_the_label_sets_of_the_predictions_once_and_makes_nothing_st
 
     # What is done is skipped, and `kedro refresh` sees what is new.
     written = (output / "bulk_labels" / "again.parquet").stat().st_mtime_ns
-    assert "0 files labelled, the others were" in watched.run("--env=test", OURS, "--pipeline=label")
+    assert re.search(r"0 shards labelled in .* s, 1 were", watched.run("--env=test", OURS, "--pipeline=label"))
     assert find_stale(watched, OURS, "--pipeline=label") == {}
     (bulk / "new.csv").write_text("doc_id,text\na,Whistling kettle 2 l\nb,\n", "utf-8")
     assert find_stale(watched, OURS, "--pipeline=label") == {
@@ -461,6 +461,9 @@ def test_label_gives_the_label_sets_of_the_predictions_once_and_makes_nothing_st
     assert (
         "watched/bulk/new.csv:3: the text is empty; write one or remove the line (or set ingest.on_invalid" in done.err
     )
+    assert "1 file is set aside, the others are labelled; mend and run again" in done.err
+    manifest = json.loads((output / "bulk_labels" / "manifest.json").read_text("utf-8"))
+    assert list(manifest["failures"]) == [str(bulk / "new.csv")]
     refresh(watched, f"{OURS},ingest.on_invalid=skip", "--pipeline=label")
     assert pd.read_parquet(output / "bulk_labels" / "new.parquet")["doc_id"].tolist() == ["a"]
     assert (output / "bulk_labels" / "again.parquet").stat().st_mtime_ns == written

@@ -89,8 +89,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             check_folders({**global_values, **(self.runtime_params or {})})
         config = super().__getitem__(key)
         if key == "catalog":
-            columns = self["parameters"].get("ingest", {}).get("columns")
-            return anchor_paths(name_columns(config, columns) if columns else config, self._root)
+            return anchor_paths(set_documents(config, self["parameters"]), self._root)
         if key != "parameters":
             return config
         complete = complete_settings(config)
@@ -155,20 +154,21 @@ PATHS = ("cache", "recordings", "source", "target", "model")
 """Settings of catalog entries that may be paths; Kedro itself knows `filepath` alone."""
 
 
-def name_columns(catalog: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the catalog with the columns of documents, the parameter `ingest.columns`, in the entries that read them.
+def set_documents(catalog: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the catalog with what parameters say of documents in the entries that read them.
 
-    They are a parameter and no setting of each entry, so that they are said once and a change makes documents stale.
+    These are `ingest.columns` and `label.source`: parameters and no settings of entries, so that they are said once, on
+    the command line too, and a change makes stale what was made from others.
     """
-    named = {"columns": {"key": [columns["doc_id"]], "values": list(columns["text"])}}
-    return {
-        name: {**entry, **named} if isinstance(entry, Mapping) and _reads_documents(entry) else entry
-        for name, entry in catalog.items()
-    }
-
-
-def _reads_documents(entry: Mapping[str, Any]) -> bool:
-    return bool(entry.get("corpus")) or str(entry.get("type")).endswith(".BulkDataset")
+    columns, source = parameters.get("ingest", {}).get("columns"), parameters.get("label", {}).get("source")
+    named = {"columns": {"key": [columns["doc_id"]], "values": list(columns["text"])}} if columns else {}
+    changed = dict(catalog)
+    for name, entry in catalog.items():
+        if isinstance(entry, Mapping) and entry.get("corpus"):
+            changed[name] = {**entry, **named}
+        elif isinstance(entry, Mapping) and str(entry.get("type")).endswith(".BulkDataset"):
+            changed[name] = {**entry, **named, **({"source": source} if source else {})}
+    return changed
 
 
 def anchor_paths(catalog: Mapping[str, Any], root: Path) -> dict[str, Any]:

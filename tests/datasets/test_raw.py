@@ -22,6 +22,21 @@ def test_text_file_is_read_with_its_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_corpus_may_have_columns_of_its_own(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"abstract": ["b", None], "title": ["a", "c"], "id": ["7", "8"]})
+    path = tmp_path / f"corpus.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    columns = {"key": ["id"], "values": ["title", "abstract"]}
+    table = RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True, columns=columns).load()
+    assert table.rows[["key", "value"]].values.tolist() == [["7", "a b"], ["8", "c"]]
+    other = {"key": ["id"], "values": ["title", "summary"]}
+    with pytest.raises(DatasetError) as error:
+        RawTableDataset(filepath=str(tmp_path / "corpus.txt"), corpus=True, columns=other).load()
+    message = f"{path}:1: no column summary; a corpus has the columns id, title and summary"
+    assert str(error.value.__cause__) == message
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_corpus_may_be_csv_or_parquet(tmp_path: Path, ending: str) -> None:
     frame = pd.DataFrame({"doc_id": ["7"], "text": ["some text"]})
     path = tmp_path / f"corpus.{ending}"

@@ -1,195 +1,91 @@
-"""The folder of a bulk run: which files there are, which are done, and what a kill at any moment leaves."""
+"""The files of a bulk run: names of labels, what a file of labels says of itself, the manifest."""
 
-import json
-import os
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness.digests import file_digest
-from hmltc_kedro.labelling import folder as module
-from hmltc_kedro.labelling.folder import BulkFolder, Shard
+from hmltc_kedro.corpus.storage import write_bytes
+from hmltc_kedro.labelling.folder import BulkFolder, Shard, find_owner, name_labels, read_note, write_labels
+from object_storage import Place
 
-LABELS = pd.DataFrame({"doc_id": ["1", "2"], "class_ids": [["an"], ["ga", "to"]]})
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> BulkFolder:
-    """Return a folder with two files of documents; nothing is labelled."""
-    (tmp_path / "bulk").mkdir()
-    for name in ("b.csv", "a.csv"):
-        (tmp_path / "bulk" / name).write_text("doc_id,text\n1,a\n2,b\n", "utf-8")
-    return BulkFolder(tmp_path / "bulk", tmp_path / "deep" / "labels")
-
-
-def finish(folder: BulkFolder, name: str, model: str = "model", labels: pd.DataFrame = LABELS) -> None:
-    """Write labels of a file as it is now."""
-    file = folder.source / name
-    folder.write(labels, file, Shard(str(file), file_digest(file), model, len(labels), 0.5))
-
-
-def list_labels(folder: BulkFolder) -> list[str]:
-    return sorted(path.name for path in folder.target.iterdir())
-
-
-def test_files_are_those_of_two_endings_by_name(folder: BulkFolder) -> None:
-    for name in ("c.parquet", "notes.txt", ".hidden.csv", "d.CSV"):
-        (folder.source / name).write_bytes(b"")
-    assert [file.name for file in folder.list_files()] == ["a.csv", "b.csv", "c.parquet"]
-
-
-@pytest.mark.parametrize("missing", [True, False], ids=["no folder", "no file in it"])
-def test_no_file_is_an_input_error(tmp_path: Path, missing: bool) -> None:
-    source = tmp_path / "bulk"
-    if not missing:
-        source.mkdir()
-        (source / "readme.txt").write_text("", "utf-8")
-    with pytest.raises(InputError) as error:
-        BulkFolder(source, tmp_path / "labels").list_files()
-    assert str(error.value) == f"{source}: no parquet or CSV file here; put the documents to label there"
-
-
-def test_two_files_of_one_stem_are_refused(folder: BulkFolder) -> None:
-    (folder.source / "a.parquet").write_bytes(b"")
-    with pytest.raises(InputError) as error:
-        folder.list_files()
-    expected = f"{folder.source / 'a.parquet'}: a.csv lies beside it and has the same name; rename one of the two"
-    assert str(error.value) == expected
-
-
-def test_folder_called_like_a_file_is_refused(folder: BulkFolder) -> None:
-    (folder.source / "c.parquet").mkdir()
-    with pytest.raises(InputError, match=r"c\.parquet: a folder, no file; move its files up"):
-        folder.list_files()
-
-
-def test_labels_lie_under_the_name_of_their_file(folder: BulkFolder) -> None:
-    assert folder.find_labels(folder.source / "a.csv") == folder.target / "a.parquet"
-    finish(folder, "a.csv")
-    assert list_labels(folder) == ["a.parquet", "manifest.json"]
-    written = pd.read_parquet(folder.target / "a.parquet")
-    assert list(written["doc_id"]) == ["1", "2"]
-    assert list(map(list, written["class_ids"])) == [["an"], ["ga", "to"]]
-
-
-def test_manifest_holds_what_was_labelled_with_what(folder: BulkFolder) -> None:
-    finish(folder, "b.csv", model="one")
-    finish(folder, "a.csv", model="two")
-    written = json.loads((folder.target / "manifest.json").read_text("utf-8"))
-    digest = file_digest(folder.source / "a.csv")
-    assert list(written["shards"]) == ["a.parquet", "b.parquet"]
-    assert written["shards"]["a.parquet"] == {
-        "source": str(folder.source / "a.csv"),
-        "digest": digest,
-        "model": "two",
-        "rows": 2,
-        "seconds": 0.5,
+SHARD = Shard("bulk/a.csv", "1-2", "doc_id: text", "digest", "model", 2, 0, True, 0.5)
+LABELS = pd.DataFrame(
+    {
+        "doc_id": ["1", "2"],
+        "class_ids": [["an"], ["ga", "to"]],
+        "names": [["animals"], ["garden", "tools"]],
+        "paths": [[["an"]], [["ga", "to"]]],
+        "scores": [[0.5], [0.25]],
+        "fits": [True, False],
+        "decision": ["accept", "review"],
     }
-    assert folder.read_manifest()["b.parquet"] == Shard(str(folder.source / "b.csv"), digest, "one", 2, 0.5)
-
-
-def change_file(folder: BulkFolder) -> None:
-    (folder.source / "a.csv").write_text("doc_id,text\n1,other\n", "utf-8")
-
-
-def delete_labels(folder: BulkFolder) -> None:
-    (folder.target / "a.parquet").unlink()
-
-
-def delete_manifest(folder: BulkFolder) -> None:
-    (folder.target / "manifest.json").unlink()
-
-
-@pytest.mark.parametrize("change", [change_file, delete_labels, delete_manifest])
-def test_file_is_done_until_something_changes(folder: BulkFolder, change: Callable[[BulkFolder], None]) -> None:
-    file = folder.source / "a.csv"
-    assert not folder.is_done(file, "model")
-    finish(folder, "a.csv")
-    assert folder.is_done(file, "model")
-    assert not folder.is_done(file, "another model")
-    assert not folder.is_done(folder.source / "b.csv", "model")
-    os.utime(file)
-    assert folder.is_done(file, "model"), "a file that was touched is the same"
-    change(folder)
-    assert not folder.is_done(file, "model")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b"\xff",
-        b'{"shards": []}',
-        b'{"shards": {"a.parquet": {"digest": 1}}}',
-        b'{"shards": 3}',
-    ],
 )
-def test_damaged_manifest_counts_as_none(folder: BulkFolder, content: bytes) -> None:
-    finish(folder, "a.csv")
-    (folder.target / "manifest.json").write_bytes(content)
+
+
+def make_folder(place: Place) -> BulkFolder:
+    return BulkFolder(f"{place.address}/bulk", f"{place.address}/labels", {}, place.options)
+
+
+@pytest.mark.parametrize(("number", "labels"), [(0, "deep/a.parquet"), (1, "deep/a-00001.parquet")])
+def test_labels_are_called_like_the_documents(number: int, labels: str) -> None:
+    assert name_labels("deep/a", number) == labels
+    assert find_owner(labels) == ("deep/a" if number else "")
+
+
+@pytest.mark.parametrize("labels", ["a-1.parquet", "a-00001.csv", "a00001.parquet", "manifest.json"])
+def test_other_names_have_no_owner(labels: str) -> None:
+    assert find_owner(labels) == ""
+
+
+def test_labels_say_of_themselves_what_they_are(place: Place) -> None:
+    folder = make_folder(place)
+    assert folder.list_labels() == []
+    for name in ("b-00001.parquet", "deep/a.parquet"):
+        write_labels(folder.place(name), LABELS, replace(SHARD, source=name), place.options)
+    write_bytes(folder.place("manifest.json"), b"{}", place.options)
+    assert folder.list_labels() == ["b-00001.parquet", "deep/a.parquet"]
+    assert read_note(folder.place("deep/a.parquet"), place.options) == replace(SHARD, source="deep/a.parquet")
+    read = pd.read_parquet(folder.place("deep/a.parquet"), storage_options=place.options or None)
+    assert list(read["doc_id"]) == ["1", "2"] and list(map(list, read["class_ids"])) == [["an"], ["ga", "to"]]
+    folder.remove("b-00001.parquet")
+    assert folder.list_labels() == ["deep/a.parquet"]
+
+
+def test_labels_of_no_document_have_the_same_columns(tmp_path: Path) -> None:
+    for name, labels in (("full", LABELS), ("empty", LABELS.iloc[:0])):
+        write_labels(str(tmp_path / f"{name}.parquet"), labels, SHARD, {})
+    read = [pd.read_parquet(tmp_path / f"{name}.parquet", dtype_backend="pyarrow") for name in ("full", "empty")]
+    assert read[0].dtypes.equals(read[1].dtypes)
+
+
+def test_file_of_somebody_else_says_nothing(tmp_path: Path) -> None:
+    LABELS.to_parquet(tmp_path / "other.parquet")
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
+    for name in ("other", "damaged", "nowhere"):
+        assert read_note(str(tmp_path / f"{name}.parquet"), {}) is None
+
+
+def test_manifest_is_what_was_written(place: Place) -> None:
+    folder = make_folder(place)
     assert folder.read_manifest() == {}
-    assert not folder.is_done(folder.source / "a.csv", "model")
-    finish(folder, "a.csv")
-    assert folder.is_done(folder.source / "a.csv", "model")
+    folder.write_manifest({"rows": 2, "shards": {"é": 1}})
+    assert folder.read_manifest() == {"rows": 2, "shards": {"é": 1}}
 
 
-# ---------------------------------------------------------------------- killed
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"3"])
+def test_damaged_manifest_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    folder = make_folder(Place(str(tmp_path)))
+    write_bytes(folder.place("manifest.json"), content, {})
+    assert folder.read_manifest() == {}
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
+def test_credentials_are_no_part_of_a_job_as_it_is_shown() -> None:
+    from hmltc_kedro.corpus.shards import Piece
+    from hmltc_kedro.corpus.storage import StoredFile
+    from hmltc_kedro.labelling.shard import Job
 
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
-    """End the process instead of the move of that number into place, from 1."""
-    moves = 0
-
-    def replace(source: Path, target: Path) -> None:
-        nonlocal moves
-        moves += 1
-        if moves == moment:
-            raise Killed
-        os.rename(source, target)
-
-    monkeypatch.setattr(module.os, "replace", replace)
-
-
-@pytest.mark.parametrize(("moment", "left"), [(1, []), (2, ["a.parquet"])], ids=["before labels", "before manifest"])
-def test_killed_at_the_first_file_it_is_not_done_and_is_written_again(
-    folder: BulkFolder, monkeypatch: pytest.MonkeyPatch, moment: int, left: list[str]
-) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, moment)
-        with pytest.raises(Killed):
-            finish(folder, "a.csv")
-    assert list_labels(folder) == left
-    assert not folder.is_done(folder.source / "a.csv", "model")
-    finish(folder, "a.csv")
-    assert folder.is_done(folder.source / "a.csv", "model")
-    assert list_labels(folder) == ["a.parquet", "manifest.json"]
-
-
-@pytest.mark.parametrize("moment", [2, 3], ids=["before labels", "before manifest"])
-def test_killed_while_labels_are_replaced_the_file_is_done_by_no_version_of_it(
-    folder: BulkFolder, monkeypatch: pytest.MonkeyPatch, moment: int
-) -> None:
-    file = folder.source / "a.csv"
-    before = file.read_bytes()
-    finish(folder, "a.csv")
-    finish(folder, "b.csv")
-    change_file(folder)
-    with monkeypatch.context() as patch:
-        kill_at(patch, moment)
-        with pytest.raises(Killed):
-            finish(folder, "a.csv", labels=LABELS.iloc[:1])
-    assert len(pd.read_parquet(folder.target / "a.parquet")) == (2 if moment == 2 else 1)
-    assert not folder.is_done(file, "model")
-    file.write_bytes(before)
-    assert not folder.is_done(file, "model"), "the labels may be those of the other version"
-    assert folder.is_done(folder.source / "b.csv", "model")
+    folder = BulkFolder("s3://a", "s3://b", {}, {"secret": "s3cret"})
+    job = Job(Piece(StoredFile("s3://a/b.csv", "b", ".csv", 1, "v"), 0, None, 1), 0, True, folder, Path(), "", 1, False)
+    assert "s3cret" not in repr(job) and "s3cret" not in repr(folder)

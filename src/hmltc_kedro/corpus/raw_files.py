@@ -125,6 +125,10 @@ class Columns:
     owner: str = "this file has"
     guarded: bool = False
 
+    def __str__(self) -> str:
+        """Return them as they are named in a setting."""
+        return f"{', '.join(self.key)}: {', '.join(self.values)}"
+
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hmltc_kedro.corpus.parquet_files import read_column
 from hmltc_kedro.corpus.raw_files import Columns, RawTable, join_columns, make_csv_table, read_csv_records
-from hmltc_kedro.corpus.storage import StoredFile, list_files, open_storage
+from hmltc_kedro.corpus.storage import StoredFile, explain_failure, list_files, open_storage
 from hmltc_kedro.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,20 +74,24 @@ def find_pieces(source: str, options: Mapping[str, Any]) -> list[Piece]:
 
 
 def _cut(file: StoredFile, options: Mapping[str, Any]) -> list[Piece]:
-    if file.ending == ".csv":
-        return [Piece(file, 0, None, _estimate_rows(file, options))]
     try:
-        with _open_parquet(file, options) as table:
-            rows = table.metadata.num_rows
+        if file.ending == ".csv":
+            return [Piece(file, 0, None, _estimate_rows(file, options))]
+        return _cut_parquet(file, options)
     except InputError:
         return [Piece(file, 0, None, 0)]  # whoever reads it will say what is wrong with it
+
+
+def _cut_parquet(file: StoredFile, options: Mapping[str, Any]) -> list[Piece]:
+    with _open_parquet(file, options) as table:
+        rows = table.metadata.num_rows
     starts = range(0, max(rows, 1), SHARD)
     return [Piece(file, start, min(start + SHARD, rows), min(SHARD, rows - start)) for start in starts]
 
 
 def _estimate_rows(file: StoredFile, options: Mapping[str, Any]) -> int:
     system, path = open_storage(file.address, options)
-    with system.open(path, "rb") as handle:
+    with explain_failure(file.address, "read", options), system.open(path, "rb") as handle:
         head = bytes(handle.read(2**16))
     lines = head.count(b"\n")
     return max(1, round(file.size * lines / max(1, len(head))) - 1)
@@ -97,10 +101,11 @@ def _open_parquet(file: StoredFile, options: Mapping[str, Any]) -> pq.ParquetFil
     import pyarrow.parquet as pq
 
     system, path = open_storage(file.address, options)
-    try:
-        return pq.ParquetFile(path, filesystem=system)
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise InputError(f"{file.address}: not a readable Parquet file ({error}); write it again") from error
+    with explain_failure(file.address, "read", options):
+        try:
+            return pq.ParquetFile(path, filesystem=system)
+        except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+            raise InputError(f"{file.address}: not a readable Parquet file ({error}); write it again") from error
 
 
 def read_shards(piece: Piece, columns: Columns, options: Mapping[str, Any]) -> Iterator[RawTable]:
@@ -111,8 +116,10 @@ def read_shards(piece: Piece, columns: Columns, options: Mapping[str, Any]) -> I
     """
     if piece.file.ending == ".csv":
         yield from _read_csv(piece.file, columns, options)
-    else:
-        yield _read_rows(piece, columns, options)
+        return
+    # A file that nobody could look into when the run was planned is cut like the others now that it can be read.
+    for part in [piece] if piece.stop is not None else _cut_parquet(piece.file, options):
+        yield _read_rows(part, columns, options)
 
 
 def _read_rows(piece: Piece, columns: Columns, options: Mapping[str, Any]) -> RawTable:
@@ -123,11 +130,12 @@ def _read_rows(piece: Piece, columns: Columns, options: Mapping[str, Any]) -> Ra
         found = table.schema_arrow.names
         places = columns.locate(file.address, found)
         chosen = [found[places[name]] for name in columns.names]
+        once = list(dict.fromkeys(chosen))  # an id may be a text as well
         try:
-            batches = list(_slice_batches(table, chosen, piece.start, piece.stop))
+            batches = list(_slice_batches(table, once, piece.start, piece.stop))
         except (OSError, ValueError) as error:
             raise InputError(f"{file.address}: not a readable Parquet file ({error}); write it again") from error
-        rows = pa.Table.from_batches(batches, schema=pa.schema([table.schema_arrow.field(name) for name in chosen]))
+        rows = pa.Table.from_batches(batches, schema=pa.schema([table.schema_arrow.field(name) for name in once]))
     pairs = zip(chosen, columns.names, strict=True)
     read = [read_column(rows.column(own), name, name in columns.key) for own, name in pairs]
     return join_columns(file.address, read, len(columns.key), piece.start + 1)

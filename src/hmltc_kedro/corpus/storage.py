@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ class StoredFile:
         name: where it lies below the folder that was listed, without its ending.
         ending: `.csv` or another.
         size: in bytes.
-        version: changes if the file does.
+        version: changes if the file does; where the storage says nothing that does, no two listings have the same.
     """
 
     address: str
@@ -56,10 +57,32 @@ def open_storage(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         system, path = fsspec.core.url_to_fs(address, **options)
     except (ImportError, ValueError) as error:
-        raise InputError(f"{protocol}://: {error}") from error
+        raise InputError(f"{protocol}://: {hide_options(str(error), options)}") from error
     except TypeError as error:  # an option it does not know; its message may show what was given
         raise InputError(f"{protocol}://: an option in credentials.yml is not one of this storage") from error
     return system, str(path)
+
+
+def hide_options(message: str, options: Mapping[str, Any]) -> str:
+    """Return a message of a library without what the options of the storage say, addresses apart."""
+    for value in options.values():
+        if isinstance(value, Mapping):
+            message = hide_options(message, value)
+        elif isinstance(value, str) and value and "://" not in value:
+            message = message.replace(value, "***")
+    return message
+
+
+@contextmanager
+def explain_failure(address: str, what: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Turn whatever a storage raises, and each has errors of its own, into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = hide_options(" ".join(str(error).split()), options) or type(error).__name__
+        raise InputError(f"{address}: cannot be {what} ({reason})") from error
 
 
 def list_files(address: str, endings: tuple[str, ...], options: Mapping[str, Any]) -> list[StoredFile]:
@@ -71,33 +94,29 @@ def list_files(address: str, endings: tuple[str, ...], options: Mapping[str, Any
         InputError: nothing is there, or it cannot be read.
     """
     system, path = open_storage(address, options)
-    pattern = any(sign in path for sign in MAGIC)
-    try:
+    with explain_failure(address, "listed", options):
+        pattern = any(sign in path for sign in MAGIC) and not system.exists(path)  # a folder may be called [new]
         if pattern:
             found = system.glob(path, detail=True)
         else:
             found = {path: system.info(path)} if system.isfile(path) else system.find(path, detail=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{address}: cannot be listed ({error})") from error
-    root = _find_root(path, pattern or path not in found)
+    root = _find_root(path) if pattern else path if path not in found else os.path.dirname(path)
     files = []
     for place, info in found.items():
         below = place[len(root) :].lstrip("/")
         name, ending = os.path.splitext(below)
         hidden = any(part.startswith((".", "_")) for part in below.split("/"))
         if info["type"] != "directory" and ending in endings and not hidden:
-            version = "-".join(str(info[key]) for key in VERSION if info.get(key))
+            marks = [str(info[key]) for key in VERSION if info.get(key)]
+            version = "-".join([str(info["size"]), *marks]) if marks else uuid.uuid4().hex
             files.append(StoredFile(_join(system, place), name, ending, int(info["size"]), version))
     return sorted(files, key=lambda file: file.name)
 
 
-def _find_root(path: str, is_folder: bool) -> str:
+def _find_root(pattern: str) -> str:
     """Return the folder that names are relative to: the last one before a pattern begins."""
-    parts = path.split("/")
-    fixed = next((place for place, part in enumerate(parts) if any(sign in part for sign in MAGIC)), None)
-    if fixed is not None:
-        return "/".join(parts[:fixed])
-    return path if is_folder else "/".join(parts[:-1])
+    parts = pattern.split("/")
+    return "/".join(parts[: next(place for place, part in enumerate(parts) if any(sign in part for sign in MAGIC))])
 
 
 def _join(system: Any, path: str) -> str:
@@ -109,21 +128,27 @@ def _join(system: Any, path: str) -> str:
 def read_bytes(address: str, options: Mapping[str, Any]) -> bytes | None:
     """Return what a file holds, None if there is none."""
     system, path = open_storage(address, options)
-    try:
-        return bytes(system.cat_file(path))
-    except FileNotFoundError:
-        return None
+    with explain_failure(address, "read", options):
+        return bytes(system.cat_file(path)) if system.exists(path) else None
 
 
 def write_bytes(address: str, data: bytes, options: Mapping[str, Any]) -> None:
     """Write a file that is at its place when it is complete, and never before; the one before is there until then.
 
     What a killed process leaves is called `.<name>.<number>.tmp`.
+
+    Raises:
+        InputError: the storage does not take it.
     """
     system, path = open_storage(address, options)
-    if split_protocol(address)[0] not in (None, *MOVED):
-        system.pipe_file(path, data)  # is there when it is complete
-        return
+    with explain_failure(address, "written", options):
+        if split_protocol(address)[0] in (None, *MOVED):
+            _write_and_move(system, path, data)
+        else:
+            system.pipe_file(path, data)  # is there when it is complete
+
+
+def _write_and_move(system: Any, path: str, data: bytes) -> None:
     folder, name = os.path.split(path)
     system.makedirs(folder, exist_ok=True)
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -50,13 +51,15 @@ class BulkDataset(AbstractDataset[None, BulkFolder]):
         raise DatasetError(f"{self._folder.target}: written by the stage `label`, shard by shard")
 
     def identify(self) -> dict[str, Any]:
-        """Say where the documents come from and which files there are, so that `kedro refresh` sees new ones."""
+        """Say where the documents come from and how they are read, so that `kedro refresh` sees what is new."""
         folder = self._folder
         try:
             files = list_files(folder.source, ENDINGS, folder.options)
         except InputError:  # nothing there; the stage says so if it is run
             files = []
-        return {"source": folder.source, "documents": {file.address: [file.size, file.version] for file in files}}
+        listed = "".join(f"{file.address}\n{file.version}\n" for file in files)  # may be of very many
+        documents = hashlib.sha256(listed.encode()).hexdigest() if files else ""
+        return {"source": folder.source, "columns": dict(folder.columns), "documents": documents}
 
     def preview(self) -> TablePreview:
         """Return what is labelled, for Kedro-Viz: a row a shard."""

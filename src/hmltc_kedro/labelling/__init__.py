@@ -1,1 +1,1 @@
-"""Any number of documents, labelled with a trained model: file by file, a finished one never again."""
+"""Any number of documents, labelled with a trained model: shard by shard, a finished one never again."""

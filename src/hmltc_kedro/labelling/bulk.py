@@ -123,7 +123,7 @@ class _Run:
         if self._failures:
             what = "1 file is" if len(self._failures) == 1 else f"{len(self._failures)} files are"
             message = f"{what} set aside, the others are labelled; mend and run again"
-            raise InputError.from_problems([*self._failures.values(), message], show=10)
+            raise InputError(f"{InputError.from_problems(list(self._failures.values()))}\n{message}")
         return manifest
 
     def _describe(self) -> dict[str, Any]:

@@ -79,8 +79,9 @@ class Processes:
             try:
                 while queue or in_hand:
                     while queue and len(in_hand) < width:
-                        job, deaths = queue.popleft()
+                        job, deaths = queue[0]  # it stays there if the pool turns out to be broken
                         in_hand[pool.submit(_do, function, job, self._threads)] = job, deaths
+                        queue.popleft()
                     for done in wait(in_hand, return_when=FIRST_COMPLETED).done:
                         outcome = done.result()
                         yield in_hand.pop(done)[0], outcome
@@ -133,23 +134,34 @@ class Dask:
         try:
             client = self._dask.Client(cluster or self._address, timeout="10s")
         except (OSError, ValueError) as error:
-            raise InputError(f"label.address: no Dask scheduler answers at {self._address}") from error
-        if cluster is not None:
-            client.run(_quiet)
+            message = f"label.address: no Dask scheduler answers at {self._address}; start one, or mend the address"
+            raise InputError(message) from error
         try:
-            futures = [client.submit(_do, function, job, self._threads, pure=False) for job in jobs]
-            by_key = {future.key: job for future, job in zip(futures, jobs, strict=True)}
-            for future in self._dask.as_completed(futures):
-                job = by_key[future.key]
-                try:
-                    yield job, future.result()
-                except self._dask.KilledWorker:
-                    yield job, WorkerDied("the Dask workers died of it; is there memory enough?")
-                future.release()
+            if cluster is not None:
+                client.run(_quiet)
+            suspects = []
+            for job, outcome in self._submit(client, function, jobs):
+                if isinstance(outcome, WorkerDied):
+                    suspects.append(job)
+                else:
+                    yield job, outcome
+            for job in suspects:  # Dask blames whatever a dying worker had; alone, a job has nobody else to blame
+                yield from self._submit(client, function, [job])
         finally:
             client.close()
             if cluster is not None:
                 cluster.close()
+
+    def _submit(self, client: Any, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[tuple[J, R | WorkerDied]]:
+        futures = [client.submit(_do, function, job, self._threads, pure=False) for job in jobs]
+        by_key = {future.key: job for future, job in zip(futures, jobs, strict=True)}
+        for future in self._dask.as_completed(futures):
+            job = by_key[future.key]
+            try:
+                yield job, future.result()
+            except self._dask.KilledWorker:
+                yield job, WorkerDied("the Dask workers died of it; is there memory enough?")
+            future.release()
 
 
 def _quiet() -> None:

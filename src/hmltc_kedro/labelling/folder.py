@@ -6,10 +6,10 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hmltc_kedro.corpus.storage import list_files, open_storage, read_bytes, write_bytes
+from hmltc_kedro.corpus.storage import explain_failure, list_files, open_storage, read_bytes, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,7 @@ class Shard:
     Attributes:
         source: the file of documents.
         version: of that file, see `StoredFile`.
+        columns: of that file that were read.
         digest: sha256 of the documents.
         model: digest of the model that labelled them.
         rows: documents labelled.
@@ -40,6 +41,7 @@ class Shard:
 
     source: str
     version: str
+    columns: str
     digest: str
     model: str
     rows: int
@@ -76,7 +78,9 @@ def write_labels(address: str, labels: pd.DataFrame, shard: Shard, options: Opti
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(labels, schema=_make_schema(), preserve_index=False)
+    schema = _make_schema()
+    # Columns of nothing have no type that Arrow could turn into lists.
+    table = pa.Table.from_pandas(labels, schema=schema, preserve_index=False) if len(labels) else schema.empty_table()
     note = {NOTE: json.dumps(asdict(shard)).encode()}
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **note}), buffer)
@@ -116,7 +120,7 @@ class BulkFolder:
     source: str
     target: str
     columns: Mapping[str, Any]
-    options: Options
+    options: Options = field(repr=False)  # logs show folders
 
     def place(self, labels: str) -> str:
         """Return the address of a file of labels."""
@@ -125,14 +129,16 @@ class BulkFolder:
     def list_labels(self) -> list[str]:
         """Return the files of labels, by name."""
         system, path = open_storage(self.target, self.options)
-        if not system.isdir(path):
-            return []
+        with explain_failure(self.target, "listed", self.options):
+            if not system.isdir(path):
+                return []
         return [f"{file.name}{file.ending}" for file in list_files(self.target, (".parquet",), self.options)]
 
     def remove(self, labels: str) -> None:
         """Remove a file of labels."""
         system, path = open_storage(self.place(labels), self.options)
-        system.rm(path)
+        with explain_failure(self.place(labels), "removed", self.options):
+            system.rm(path)
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest; an empty one where there is none that can be read."""

@@ -16,6 +16,7 @@ import pandas as pd
 from hmltc_kedro.corpus.raw_documents import check_documents
 from hmltc_kedro.corpus.raw_files import CORPUS, Columns, RawTable
 from hmltc_kedro.corpus.shards import Piece, read_shards
+from hmltc_kedro.corpus.storage import hide_options
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import content_digest
 from hmltc_kedro.labelling.folder import BulkFolder, Shard, name_labels, read_note, write_labels
@@ -32,7 +33,8 @@ TRIES = 3
 PAUSE = 0.5
 """Seconds before the second try, twice as many before the third."""
 
-_loading = Lock()
+_model_in_use = Lock()
+"""A process has one model and uses it in one thread: tokenizers are not made for more."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def label_piece(job: Job, report: Callable[[int], object] = int) -> Outcome:
         except InputError as error:
             reason = str(error)
         except Exception as error:  # whatever a library makes of a file; one must not stop the others
-            reason = f"{job.piece.file.address}: {type(error).__name__}: {error}"
+            said = hide_options(str(error), job.folder.options)
+            reason = f"{job.piece.file.address}: {type(error).__name__}: {said}"
     return Outcome(shards, len(made), reason)
 
 
@@ -115,7 +118,8 @@ def _label_shards(job: Job, report: Callable[[int], object]) -> Iterator[tuple[s
         last = job.is_end and after is None
         labels = name_labels(job.piece.file.name, number)
         known, digest = read_note(job.folder.place(labels), job.folder.options), digest_documents(table)
-        if known is not None and (known.digest, known.model, known.last) == (digest, job.digest, last):
+        same = known is not None and (known.digest, known.model, known.last) == (digest, job.digest, last)
+        if known is not None and same and _is_complete(job, known):
             report(known.rows)
             yield labels, known, False
         else:
@@ -130,12 +134,22 @@ def _find_done(job: Job) -> Iterator[tuple[str, Shard]]:
         labels = name_labels(job.piece.file.name, number)
         known = read_note(job.folder.place(labels), job.folder.options)
         file = job.piece.file
-        if known is None or (known.source, known.version, known.model) != (file.address, file.version, job.digest):
+        expected = (file.address, file.version, str(_choose_columns(job)), job.digest)
+        if known is None or (known.source, known.version, known.columns, known.model) != expected:
+            return
+        if not _is_complete(job, known):
             return
         yield labels, known
         if known.last or job.piece.stop is not None:
             return
         number += 1
+
+
+def _is_complete(job: Job, known: Shard) -> bool:
+    """Tell whether a shard has all documents of its piece, those left out among them only if that is wanted now."""
+    piece = job.piece
+    cut_alike = piece.stop is None or known.rows + known.left_out == piece.stop - piece.start
+    return cut_alike and (job.skip_invalid or not known.left_out)
 
 
 def _choose_columns(job: Job) -> Columns:
@@ -159,11 +173,13 @@ def _label_table(
 ) -> Shard:
     started = time.perf_counter()
     documents, rejected = check_documents({"bulk": table}, skip_invalid=job.skip_invalid)
-    frame = label_texts(documents["text"], _load_model(job.model, job.digest), job.batch_size, report)
+    with _model_in_use:
+        frame = label_texts(documents["text"], _load_model(job.model, job.digest), job.batch_size, report)
     frame.insert(0, "doc_id", documents["doc_id"].to_numpy())
     seconds = round(time.perf_counter() - started, 3)
     file = job.piece.file
-    shard = Shard(file.address, file.version, digest, job.digest, len(frame), len(rejected), last, seconds)
+    columns = str(_choose_columns(job))
+    shard = Shard(file.address, file.version, columns, digest, job.digest, len(frame), len(rejected), last, seconds)
     write_labels(job.folder.place(labels), frame, shard, job.folder.options)
     return shard
 
@@ -199,8 +215,7 @@ def _open_model(directory: Path, digest: str) -> HierarchicalClassifier:
 
 
 def _load_model(directory: Path, digest: str) -> HierarchicalClassifier:
-    """Return the model, opened once a process, whatever the number of its threads."""
+    """Return the model, opened once a process."""
     if not directory.is_dir():
         raise InputError(f"{directory}: a worker has no such folder; give the workers the same disk, or copy it there")
-    with _loading:
-        return _open_model(directory, digest)
+    return _open_model(directory, digest)

@@ -1,7 +1,5 @@
 """Nodes of the stage `label`."""
 
-from dataclasses import replace
-
 from hmltc_kedro.labelling.bulk import label_bulk
 from hmltc_kedro.labelling.engines import make_engine
 from hmltc_kedro.labelling.folder import BulkFolder
@@ -13,7 +11,8 @@ def label_documents(
     bulk_documents: BulkFolder, classifier: HierarchicalClassifier, params: LabelParams, on_invalid: str
 ) -> None:
     """Label the bulk documents that are new or changed, or that another model labelled, shard by shard."""
-    folder = replace(bulk_documents, source=params.source) if params.source else bulk_documents
     engine = make_engine(params.engine, params.workers, params.address)
     assert classifier.directory is not None
-    label_bulk(folder, classifier.directory, engine, batch_size=params.batch_size, skip_invalid=on_invalid == "skip")
+    label_bulk(
+        bulk_documents, classifier.directory, engine, batch_size=params.batch_size, skip_invalid=on_invalid == "skip"
+    )
