@@ -5,7 +5,7 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # two threads of torch on a core that is shared wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,27 +95,29 @@ def diamond_vectors(encoder: TextEncoder) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project that all tests of a worker share; each works on a dataset or a variant of its own."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    yield project
-    project.close()
+    return Project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="session")
-def first_run(project: Project) -> Finished:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all workers of this run of the tests see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def first_run(project: Project, shared_folder: Path) -> Finished:
     """Run everything once on `sample`, in the environment `test`, from a shell."""
-    done = project.kedro_from_shell("run", "--env=test")
-    assert done.code == 0, done.text
-    return done
+    return project.take_run(shared_folder / "first_run", lambda: project.kedro_from_shell("run", "--env=test"))
 
 
 @pytest.fixture(scope="session")
-def ablation_run(project: Project, first_run: Finished) -> Finished:
+def ablation_run(project: Project, first_run: Finished, shared_folder: Path) -> Finished:
     """Run the ablation on top of the first run, in the same environment."""
-    done = project.kedro("run", "--env=test", "--pipeline=ablation")
-    assert done.code == 0, done.text
-    return done
+    command = ("run", "--env=test", "--pipeline=ablation")
+    return project.take_run(shared_folder / "ablation_run", lambda: project.kedro(*command))
 
 
 @pytest.fixture(scope="session")

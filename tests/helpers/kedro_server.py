@@ -1,7 +1,8 @@
 """Run `kedro` commands one after another, each in a process of its own, with the imports paid for once.
 
-Started by the `project` fixture. Reads one JSON object a line: the project's folder, the arguments of `kedro`, and the
-files that take its output; answers with the exit code. The commands run Kedro's own `main`, in a forked process.
+Started by `kedro_project`, once a worker. Reads one JSON object a line: the project's folder, the arguments of
+`kedro`, and the files that take its output; answers with the exit code. The commands run Kedro's own `main`, in a
+forked process.
 """
 
 import importlib
