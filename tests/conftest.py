@@ -24,6 +24,34 @@ from small_corpus import CORPUS, DESCRIPTIONS
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
+LONGEST = (
+    "test_cli.py",
+    "llm/test_llm_runs.py",
+    "test_refresh.py",
+    "test_notebooks.py",
+    "llm/test_openai_client.py",
+    "pipelines/test_ablation.py",
+    "modeling/test_training.py",
+    "test_viz.py",
+    "docs/test_data_dictionary.py",
+    "docs/test_troubleshooting.py",
+    "modeling/test_classifier.py",
+    "llm/test_batches.py",
+    "test_sample_accuracy.py",
+    "modeling/test_gcn.py",
+    "benchmarks/test_accuracy.py",
+    "test_config.py",
+    "corpus/test_amazon531.py",
+)
+"""Files that take longer than ten seconds, the longest first, but that not two begin by waiting for the first run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand the longest files out first, so that no worker is left with one of them when all others are done."""
+    places = {str(Path(__file__).parent / name): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
+
+
 DIAMOND_CLASSES = [
     ("an", "animals"),
     ("ga", "garden"),
