@@ -28,6 +28,34 @@ from small_corpus import CORPUS, DESCRIPTIONS
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
+LONGEST = (
+    "test_cli.py",
+    "llm/test_llm_runs.py",
+    "test_refresh.py",
+    "test_notebooks.py",
+    "llm/test_openai_client.py",
+    "pipelines/test_ablation.py",
+    "modeling/test_training.py",
+    "test_viz.py",
+    "docs/test_data_dictionary.py",
+    "docs/test_troubleshooting.py",
+    "modeling/test_classifier.py",
+    "llm/test_batches.py",
+    "test_sample_accuracy.py",
+    "modeling/test_gcn.py",
+    "benchmarks/test_accuracy.py",
+    "test_config.py",
+    "corpus/test_amazon531.py",
+)
+"""Files that take longer than ten seconds, the longest first, but that not two begin by waiting for the first run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand the longest files out first, so that no worker is left with one of them when all others are done."""
+    places = {str(Path(__file__).parent / name): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
+
+
 DIAMOND_CLASSES = [
     ("an", "animals"),
     ("ga", "garden"),
@@ -99,27 +127,29 @@ def diamond_vectors(encoder: TextEncoder) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project that all tests of a worker share; each works on a dataset or a variant of its own."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    yield project
-    project.close()
+    return Project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="session")
-def first_run(project: Project) -> Finished:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all workers of this run of the tests see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def first_run(project: Project, shared_folder: Path) -> Finished:
     """Run everything once on `sample`, in the environment `test`, from a shell."""
-    done = project.kedro_from_shell("run", "--env=test")
-    assert done.code == 0, done.text
-    return done
+    return project.take_run(shared_folder / "first_run", lambda: project.kedro_from_shell("run", "--env=test"))
 
 
 @pytest.fixture(scope="session")
-def ablation_run(project: Project, first_run: Finished) -> Finished:
+def ablation_run(project: Project, first_run: Finished, shared_folder: Path) -> Finished:
     """Run the ablation on top of the first run, in the same environment."""
-    done = project.kedro("run", "--env=test", "--pipeline=ablation")
-    assert done.code == 0, done.text
-    return done
+    command = ("run", "--env=test", "--pipeline=ablation")
+    return project.take_run(shared_folder / "ablation_run", lambda: project.kedro(*command))
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, F
         (project.folder / "conf" / "test" / "credentials.yml").write_text(f"openai: {{base_url_key: {KEY}}}\n", "utf-8")
         project.run("--env=test")
         yield project, server
-        project.close()
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ import copy
 import functools
 import json
 import logging
-import re
 import sys
 import traceback
 import warnings
@@ -71,17 +70,9 @@ def explain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             cause = find_cause(error)
             if cause is None:
                 raise
-            raise click.ClickException(_drop_echoes(str(cause))) from None
+            raise click.ClickException(str(cause)) from None
 
     return wrapper
-
-
-def _drop_echoes(message: str) -> str:
-    """Leave out that a variant of the ablation has the wrong setting too where it has it from a stage."""
-    entries = message.split("\n- ")
-    own = [re.match(r"Parameter 'ablation\.variants\.\w+\.(\w+)'", entry) for entry in entries]
-    named = [match is None or not any(e.startswith(f"Parameter '{match[1]}'") for e in entries) for match in own]
-    return "\n- ".join(entry for entry, is_named in zip(entries, named, strict=True) if is_named)
 
 
 @click.group(name="hmltc_kedro")

@@ -6,8 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -44,7 +48,6 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.raw = folder / "data" / "01_raw"
-        self._server: subprocess.Popen[str] | None = None
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copy(REPOSITORY / name, folder)
         shutil.copytree(REPOSITORY / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
@@ -79,18 +82,13 @@ class Project:
         """Run `kedro <arguments>` in the project's folder, in a process of its own."""
         if sys.platform != "linux":  # elsewhere a process that has loaded torch does not fork well
             return self.kedro_from_shell(*arguments)
-        if self._server is None:
-            command = [sys.executable, str(REPOSITORY / "tests" / "helpers" / "kedro_server.py")]
-            pipe = subprocess.PIPE
-            self._server = subprocess.Popen(
-                command, cwd=self.folder, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True
-            )
+        server = start_server()
+        assert server.stdin is not None and server.stdout is not None
         out, err = self.folder / "out.txt", self.folder / "err.txt"
         request = {"folder": str(self.folder), "arguments": arguments, "out": str(out), "err": str(err)}
-        assert self._server.stdin is not None and self._server.stdout is not None
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        code = int(self._server.stdout.readline())
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
         return Finished(code, out.read_text("utf-8"), err.read_text("utf-8"))
 
     def kedro_from_shell(self, *arguments: str) -> Finished:
@@ -123,12 +121,31 @@ class Project:
                     digests[f"{layer.name}/{name}"] = hashlib.sha256(read_content(path)).hexdigest()
         return digests
 
-    def close(self) -> None:
-        """End the server."""
-        if self._server is not None:
-            assert self._server.stdin is not None
-            self._server.stdin.close()
-            self._server.wait(30)
+    def take_run(self, shared: Path, run: Callable[[], Finished]) -> Finished:
+        """Return what `run` prints, and have what it writes about `sample`; one worker runs it, all others copy.
+
+        Args:
+            shared: a folder for this run that all workers see.
+            run: something that works in this project, and is to succeed.
+        """
+        with FileLock(f"{shared}.lock"):
+            if not (shared / "finished.json").exists():
+                done = run()
+                assert done.code == 0, done.text
+                for layer in (self.folder / "data").glob("0[2-8]*"):
+                    if (layer / "sample").exists():
+                        shutil.copytree(layer / "sample", shared / "data" / layer.name / "sample")
+                (shared / "finished.json").write_text(json.dumps(asdict(done)), "utf-8")
+                return done
+        shutil.copytree(shared / "data", self.folder / "data", dirs_exist_ok=True)
+        return Finished(**json.loads((shared / "finished.json").read_text("utf-8")))
+
+
+@cache
+def start_server() -> subprocess.Popen[str]:
+    """Start what runs the commands of all projects of this process, and ends with it: its input is closed then."""
+    command, pipe = [sys.executable, str(REPOSITORY / "tests" / "helpers" / "kedro_server.py")], subprocess.PIPE
+    return subprocess.Popen(command, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True)
 
 
 TIMED = ("training_history", "run_record", "report")

@@ -1,7 +1,8 @@
 """Run `kedro` commands one after another, each in a process of its own, with the imports paid for once.
 
-Started by the `project` fixture. Reads one JSON object a line: the project's folder, the arguments of `kedro`, and the
-files that take its output; answers with the exit code. The commands run Kedro's own `main`, in a forked process.
+Started by `kedro_project`, once a worker. Reads one JSON object a line: the project's folder, the arguments of
+`kedro`, and the files that take its output; answers with the exit code. The commands run Kedro's own `main`, in a
+forked process.
 """
 
 import importlib
@@ -11,15 +12,36 @@ import sys
 import traceback
 from typing import NoReturn
 
+from hmltc_kedro.freshness.code import identify_code
+from hmltc_kedro.pipeline_registry import register_pipelines
+from hmltc_kedro.pipelines import STAGES
+
 PRELOADED = [
-    "kedro.framework.cli",
+    "kedro.framework.cli.project",
     "kedro.framework.session",
-    "hmltc_kedro.pipeline_registry",
-    "hmltc_kedro.datasets.files",
+    "kedro_telemetry.plugin",
+    "kedro_viz.integrations.kedro.hooks",
+    "kedro_viz.launchers.cli.main",
+    "hmltc_kedro.cli",
+    "hmltc_kedro.settings",
+    *(
+        f"hmltc_kedro.datasets.{name}"
+        for name in ("classifier", "encoder", "files", "llm", "raw", "student", "taxonomy")
+    ),
+    *(f"hmltc_kedro.pipelines.{name}" for name in (*STAGES, "ablation", "label")),
+    "hmltc_kedro.labelling.bulk",
     "hmltc_kedro.modeling.training",
-    "sentence_transformers",
+    "plotly.graph_objs._figure",
     "plotly.io",
+    "pyarrow.dataset",
+    "sentence_transformers.models",
+    "sklearn.linear_model",
+    "sklearn.manifold",
+    "sklearn.neighbors",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.bert.tokenization_bert",
 ]
+"""What commands import: each would pay some seconds for it."""
 
 
 def run_command(folder: str, arguments: list[str], out: str, err: str) -> NoReturn:
@@ -48,6 +70,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     for name in PRELOADED:
         importlib.import_module(name)
+    for pipeline in register_pipelines().values():  # parses the project's code, which no test of this server changes
+        for node in pipeline.nodes:
+            identify_code(node.func)
     for line in sys.stdin:
         request = json.loads(line)
         process = os.fork()

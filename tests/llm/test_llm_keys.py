@@ -9,7 +9,6 @@ import re
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -321,10 +320,8 @@ def test_hidden_values_are_there_and_in_no_representation() -> None:
 
 
 @pytest.fixture
-def own_project(tmp_path: Path) -> Iterator[Project]:
-    project = Project(tmp_path)
-    yield project
-    project.close()
+def own_project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
 
 
 def test_kedros_loggers_at_debug_show_no_key(own_project: Project) -> None:

@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 
 from tqdm import tqdm
@@ -18,13 +17,13 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.batch_book import Batch, BatchBook
 from hmltc_kedro.llm.batch_files import Line, Part, Question, fill_part, read_lines
 from hmltc_kedro.llm.batch_server import WINDOW, BatchServer, Passing, Progress
-from hmltc_kedro.llm.cache import LEASE, AnswerCache, Claim, StoredAnswer, make_row
+from hmltc_kedro.llm.cache import AnswerCache, Claim, StoredAnswer, make_row
 from hmltc_kedro.llm.caller import MODES, SetAside, Structured, ask_again, check_reply
 from hmltc_kedro.llm.client import ChatRequest
 from hmltc_kedro.llm.failures import Failure, Verdict
 from hmltc_kedro.llm.money import Receipt, book
 from hmltc_kedro.llm.parsing import UnfitAnswer
-from hmltc_kedro.llm.session import GIVE_UP_UNHEARD
+from hmltc_kedro.llm.session import GIVE_UP_UNHEARD, explain_unwritable, hold_claims
 from hmltc_kedro.llm.settings import Mode, OpenAISettings
 from hmltc_kedro.llm.usage import Usage, format_cost
 
@@ -96,16 +95,15 @@ class BatchSession:
         """
         bar = tqdm(total=len(self._questions), desc="llm batch", unit="answer", disable=not show_progress())
         with bar as self._bar:
-            life = asyncio.create_task(self._show_life())
             try:
-                while len(self._rows) < len(self._questions):
-                    await self._go_round()
+                async with hold_claims(self._cache):
+                    while len(self._rows) < len(self._questions):
+                        await self._go_round()
             except sqlite3.Error as error:
-                raise InputError(f"{self._cache.path}: cannot write ({error}); check disk and rights") from None
+                raise explain_unwritable(self._cache, error) from None
             except InputError as error:
                 raise InputError(self._redact(str(error))) from None
             finally:
-                life.cancel()
                 if names := ", ".join(batch.batch for batch in self._open if batch.batch):
                     self._say(f"{names} goes on at {self._settings.server}; the next run collects it")
         return self._rows
@@ -324,9 +322,3 @@ class BatchSession:
         if status != progress.status or time.monotonic() - when >= LOG_EVERY:
             self._shown[batch.file] = (progress.status, time.monotonic())
             self._say(f"{batch.batch}: {progress}")
-
-    async def _show_life(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE / 4)
-            with suppress(sqlite3.Error):  # a file that cannot be written to ends the run elsewhere
-                self._cache.show_life()

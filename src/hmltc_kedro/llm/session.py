@@ -6,8 +6,8 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 
 from tqdm import tqdm
 
@@ -29,6 +29,28 @@ GIVE_UP_UNHEARD = 3
 
 GIVE_UP = 8
 """The same once it has: a server that went away during the run."""
+
+
+@asynccontextmanager
+async def hold_claims(cache: AnswerCache) -> AsyncIterator[None]:
+    """Show now and then, while the block runs, that the process lives which claimed questions."""
+
+    async def show_life() -> None:
+        while True:
+            await asyncio.sleep(LEASE / 4)
+            with suppress(sqlite3.Error):  # a file that cannot be written to ends the run elsewhere
+                cache.show_life()
+
+    life = asyncio.create_task(show_life())
+    try:
+        yield
+    finally:
+        life.cancel()
+
+
+def explain_unwritable(cache: AnswerCache, error: sqlite3.Error) -> InputError:
+    """Return what ends a run whose answers cannot be kept."""
+    return InputError(f"{cache.path}: cannot write ({error}); check disk and rights")
 
 
 class Session:
@@ -77,15 +99,12 @@ class Session:
         """
         bar = tqdm(total=len(self._questions), desc="llm", unit="answer", disable=not show_progress())
         with bar as self._bar:
-            life = asyncio.create_task(self._show_life())
-            try:
+            async with hold_claims(self._cache):
                 while self._queue and not self._caller.heard and not self._stop:
                     await self._take_next()
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._settings.concurrency, len(self._queue))):
                         group.create_task(self._work())
-            finally:
-                life.cancel()
         if self._stop:
             raise self._stop
         return self._rows
@@ -109,7 +128,7 @@ class Session:
             else:
                 await self._put_back(key)
         except sqlite3.Error as error:
-            self._halt(InputError(f"{self._cache.path}: cannot write ({error}); check disk and rights"))
+            self._halt(explain_unwritable(self._cache, error))
         except Exception as error:  # the task group would cancel the others, which are paid for
             self._halt(error)
 
@@ -171,9 +190,3 @@ class Session:
         """Let the requests under way end, and start no more."""
         self._stop = self._stop or error
         self._caller.stopped.set()
-
-    async def _show_life(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE / 4)
-            with suppress(sqlite3.Error):  # a file that cannot be written to ends the run elsewhere
-                self._cache.show_life()
