@@ -1,10 +1,12 @@
 """The directory of a classifier: every file that is damaged, missing, foreign or new is refused in one line."""
 
+import hashlib
 import json
 import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,15 +228,15 @@ def test_truncated_settings_are_refused(share: float, copied: Path) -> None:
 def test_setting_that_is_missing_is_named(key: str, copied: Path) -> None:
     whole = json.loads((copied / SETTINGS).read_text("utf-8"))
     del whole[key]
-    (copied / SETTINGS).write_text(json.dumps(whole))
+    write_sealed(copied, whole)
     assert key in refuse(copied)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format", 2, "format 2, this version reads 3"),
-        ("format", 4, "format 4, this version reads 3"),
+        ("format", 2, "format 2, this version reads 4"),
+        ("format", 5, "format 5, this version reads 4"),
         ("decoding", {"beam": 3}, "beam"),
         ("decoding", {"method": "best", "max_paths": 0}, "method.*max_paths"),
         ("max_windows", "many", "many"),
@@ -244,8 +246,7 @@ def test_setting_that_is_missing_is_named(key: str, copied: Path) -> None:
     ],
 )
 def test_setting_that_cannot_be_is_refused(key: str, value: object, message: str, copied: Path) -> None:
-    whole = {**json.loads((copied / SETTINGS).read_text("utf-8")), key: value}
-    (copied / SETTINGS).write_text(json.dumps(whole))
+    write_sealed(copied, {**json.loads((copied / SETTINGS).read_text("utf-8")), key: value})
     assert re.search(message, refuse(copied))
 
 
@@ -255,7 +256,25 @@ def write_digests_anew(directory: Path) -> None:
 
     whole = json.loads((directory / SETTINGS).read_text("utf-8"))
     whole["parts"] = {name: file_digest(directory / name) for name in FILES}
-    (directory / SETTINGS).write_text(json.dumps(whole))
+    write_sealed(directory, whole)
+
+
+def write_sealed(directory: Path, settings: dict[str, Any]) -> None:
+    """Write settings with the digest they should have."""
+    rest = {name: value for name, value in settings.items() if name != "digest"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    (directory / SETTINGS).write_text(json.dumps({**rest, "digest": digest}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"max_windows": 1}, {"max_length": 8}, {"accept": None}, {"description": {"seed": 9}}, {"digest": "0" * 64}],
+)
+def test_settings_changed_by_hand_are_refused(change: dict[str, Any], copied: Path) -> None:
+    whole = json.loads((copied / SETTINGS).read_text("utf-8"))
+    changed = {**whole, **change, "extra": 1} if whole == {**whole, **change} else {**whole, **change}
+    (copied / SETTINGS).write_text(json.dumps(changed))
+    assert "settings.json is not as it was saved" in refuse(copied)
 
 
 def test_parts_of_another_taxonomy_are_refused_whatever_their_digests(copied: Path) -> None:

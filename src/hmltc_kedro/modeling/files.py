@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from hmltc_kedro import __version__
 from hmltc_kedro.arrays import HalfArray
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.freshness.digests import hash_file
 from hmltc_kedro.modeling.student import Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
@@ -22,12 +23,12 @@ from hmltc_kedro.text.lexical_view import LexicalView
 if TYPE_CHECKING:
     from hmltc_kedro.modeling.head import CosineHead
 
-FORMAT = 3
-"""Of the directory; 3 has digests of all parts, a student, and what is accepted without review."""
+FORMAT = 4
+"""Of the directory; 4 has a digest of the settings too."""
 
 SETTINGS = "settings.json"
 UNCHECKED = (SETTINGS, "README.md")
-"""Files without a digest in the settings."""
+"""Files without a digest among the parts; the settings have one of their own."""
 
 
 @contextmanager
@@ -83,9 +84,16 @@ def write_parts(
 
 def write_settings(directory: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings with the digest of every file that lies there."""
-    parts = {name: file_digest(directory / name) for name in _list_files(directory)}
+    parts = {name: hash_file(directory / name) for name in _list_files(directory)}
     whole = {"format": FORMAT, "hmltc_kedro": __version__, **settings, "parts": parts}
+    whole["digest"] = _digest_settings(whole)
     (directory / SETTINGS).write_text(json.dumps(whole, indent=2), "utf-8")
+
+
+def _digest_settings(settings: Mapping[str, Any]) -> str:
+    """Return the digest of all settings but the digest itself."""
+    rest = {name: value for name, value in settings.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _list_files(directory: Path) -> list[str]:
@@ -107,6 +115,8 @@ def read_parts(directory: Path) -> dict[str, Any]:
         settings = json.loads((directory / SETTINGS).read_text("utf-8"))
         if settings["format"] != FORMAT:
             raise ValueError(f"format {settings['format']}, this version reads {FORMAT}")
+        if settings["digest"] != _digest_settings(settings):
+            raise ValueError(f"{SETTINGS} is not as it was saved")
         _check_digests(directory, settings["parts"])
         return _read_parts(directory, settings)
     except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
@@ -120,7 +130,7 @@ def _check_digests(directory: Path, parts: Mapping[str, str]) -> None:
     if missing:
         raise FileNotFoundError(f"no {missing[0]}")
     for name, digest in parts.items():
-        if file_digest(directory / name) != digest:
+        if hash_file(directory / name) != digest:
             raise ValueError(f"{name} is not the file that was saved")
     added = [name for name in _list_files(directory) if name not in parts and name.startswith("encoder/")]
     if added:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.display import show_progress
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
 from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
@@ -97,7 +98,7 @@ class TextEncoder:
         Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
 
         Raises:
-            InputError: as `read_texts`.
+            InputError: as `read_texts` and `VectorCache`, or the model's vectors are no unit vectors.
         """
         texts = read_texts(texts)
         prefix = bytes.fromhex(self.fingerprint)
@@ -128,5 +129,14 @@ class TextEncoder:
             for start in range(0, len(items), CHUNK):
                 chunk = items[start : start + CHUNK]
                 texts = [text for _, text in chunk]
-                yield [key for key, _ in chunk], encode_texts(self.model, texts, self.batch_size, self.max_windows)
+                vectors = encode_texts(self.model, texts, self.batch_size, self.max_windows)
+                self._check_vectors(vectors)
+                yield [key for key, _ in chunk], vectors
                 bar.update(len(chunk))
+
+    def _check_vectors(self, vectors: FloatArray) -> None:
+        """Refuse what damaged weights give: a NaN would pass through every score to a label."""
+        if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-2):  # a NaN is close to nothing
+            raise InputError(
+                f"encoder {self.name!r}: its vectors are not of length 1 (NaN or zero); its weights are damaged"
+            )
