@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, DataCatalog
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -81,7 +81,7 @@ class ProjectHooks:
             "llm": asdict(llm.usage - used_before) if llm is not None else None,
         }
         with self._lock:
-            catalog.save("run_record", {**catalog.load("run_record"), node.name: took})
+            catalog.save("run_record", {**_load_record(catalog), node.name: took})
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -153,6 +153,19 @@ class FreshnessHooks:
                 self._tracker.write(node, entry, self._inputs.get(node.name, {}))
         except Exception as error:  # the entry is written, and without a record it counts as stale
             logger.warning("%s: no record of how it was made (%s)", entry or node.name, error)
+
+
+def _load_record(catalog: DataCatalog) -> dict[str, Any]:
+    """Return what the nodes took; a damaged record begins anew, as it only describes the work."""
+    try:
+        record = catalog.load("run_record")
+        if isinstance(record, dict):
+            return record
+        problem = "it is no JSON object"
+    except DatasetError as error:
+        problem = " ".join(str(error.__cause__ or error).split())
+    logger.warning("run_record: not readable (%s); it begins anew", problem)
+    return {}
 
 
 def check_parameters(catalog: DataCatalog) -> None:

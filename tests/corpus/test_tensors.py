@@ -1,6 +1,7 @@
 """Tensors in safetensors files: what was written is what is read, mapped and not copied."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,14 @@ def test_file_of_another_length_than_its_header_says_is_refused(change: int, tmp
     path.write_bytes(content[:change] if change < 0 else content + b"0" * change)
     with pytest.raises(ValueError, match=f"{len(content) + change:,} bytes, its header says {len(content):,}"):
         read_tensors(path)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_file_has_the_rights_of_any_new_one(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_tensors(make_table(), tmp_path / "t.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "t.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert [file.name for file in tmp_path.iterdir()] == ["t.safetensors"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DatasetError, Version
 
 from hmltc_kedro.datasets.files import CSVDataset, JSONDataset, ParquetDataset, PlotlyDataset, TextDataset
 
@@ -138,3 +138,18 @@ def test_optional_file_that_is_missing_is_an_empty_object(tmp_path: Path) -> Non
 def test_text_is_utf8_whatever_the_machines_encoding_is(tmp_path: Path) -> None:
     TextDataset(filepath=str(tmp_path / "x.html")).save("café")
     assert (tmp_path / "x.html").read_bytes() == b"caf\xc3\xa9"
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_versions_are_kept_as_kedro_does(kind: type, name: str, data: Any, other: Any, tmp_path: Path) -> None:
+    for version, value in (("1", data), ("2", other)):
+        kind(filepath=str(tmp_path / name), version=Version(None, version)).save(value)
+    assert_equal(kind(filepath=str(tmp_path / name), version=Version("1", None)).load(), data)
+    assert_equal(kind(filepath=str(tmp_path / name), version=Version(None, None)).load(), other)
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_other_file_systems_are_written_to(kind: type, name: str, data: Any, other: Any, tmp_path: Path) -> None:
+    path = f"memory://{tmp_path}/{name}"
+    kind(filepath=path).save(data)
+    assert_equal(kind(filepath=path).load(), data)

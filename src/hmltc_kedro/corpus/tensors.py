@@ -84,6 +84,16 @@ def document_keys(splits: Iterable[str], doc_ids: Iterable[str]) -> list[str]:
     return [f"{split}/{doc_id}" for split, doc_id in zip(splits, doc_ids, strict=True)]
 
 
+def share_file(path: Path) -> None:
+    """Give a file the rights of any new one here; the safetensors writer lets nobody but its owner read."""
+    probe = path.with_name(f".{path.name}.{os.getpid()}.rights")
+    probe.touch()  # asking for the umask would set it, in all threads
+    try:
+        path.chmod(probe.stat().st_mode & 0o777)
+    finally:
+        probe.unlink()
+
+
 def write_tensors(table: TensorTable, path: Path) -> None:
     """Write `table` to `path` in the safetensors format, moved into place when complete.
 
@@ -106,6 +116,7 @@ def write_tensors(table: TensorTable, path: Path) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in table.arrays.items()}
     try:
         save_file(arrays, temporary, metadata=metadata)
+        share_file(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

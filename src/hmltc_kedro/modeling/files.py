@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hmltc_kedro import __version__
 from hmltc_kedro.arrays import HalfArray
+from hmltc_kedro.corpus.tensors import share_file
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import hash_file
@@ -40,6 +41,8 @@ def write_directory(directory: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
+        for file in temporary.rglob("*.safetensors"):
+            share_file(file)
         _replace_directory(temporary, directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
