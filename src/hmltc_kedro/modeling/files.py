@@ -36,6 +36,7 @@ UNCHECKED = (SETTINGS, "README.md")
 def write_directory(directory: Path) -> Iterator[Path]:
     """Give a folder to write into, which replaces `directory` in one move when all is written."""
     directory.parent.mkdir(parents=True, exist_ok=True)
+    clean_up(directory)
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -46,6 +47,31 @@ def write_directory(directory: Path) -> Iterator[Path]:
         _replace_directory(temporary, directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clean_up(directory: Path) -> None:
+    """Undo what killed runs left beside `directory`: put an old one back where none is in place, remove the rest."""
+    for kind in ("old", "tmp"):
+        for left in directory.parent.glob(f".{directory.name}.*.{kind}"):
+            process = left.name.split(".")[-2]
+            if not process.isdigit() or _is_running(int(process)):
+                continue
+            if kind == "old" and not directory.exists():  # killed between two moves
+                os.replace(left, directory)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # there signal 0 is no question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
 
 
 def _replace_directory(new: Path, target: Path) -> None:
@@ -110,6 +136,8 @@ def read_parts(directory: Path) -> dict[str, Any]:
     Raises:
         InputError: no such model, one this version does not read, or one whose files do not belong together.
     """
+    if not directory.exists():
+        clean_up(directory)
     if not (directory / SETTINGS).is_file():
         raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
     from safetensors import SafetensorError
