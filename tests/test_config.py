@@ -93,7 +93,10 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ({"ingest": {"on_error": 1}}, "there is no parameter `ingest.on_error`; use on_invalid, columns, max_documents"),
+        (
+            {"ingest": {"on_error": 1}},
+            "there is no parameter `ingest.on_error`; use on_invalid, columns, max_documents",
+        ),
         (
             {"pseudo_label": {"top_q": 3}},
             "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, neighbours, top_k, "

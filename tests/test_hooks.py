@@ -1,6 +1,8 @@
 """Hooks: what is refused before a run and printed after it."""
 
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,10 @@ from kedro.pipeline import Node, Pipeline
 
 from hmltc_kedro.cli import find_cause
 from hmltc_kedro.datasets import JSONDataset, ParquetDataset, RawTableDataset
+from hmltc_kedro.datasets.files import PlotlyDataset
+from hmltc_kedro.datasets.student import StudentDataset
+from hmltc_kedro.datasets.taxonomy import TaxonomyDataset
+from hmltc_kedro.datasets.tensors import TensorDataset
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.hooks import NOTES, ProjectHooks
 from hmltc_kedro.llm.usage import Usage
@@ -188,6 +194,48 @@ def test_usage_of_two_clients_adds_up() -> None:
     assert first + second == Usage(calls=3, input_tokens=5, seconds=0.5, cost=1.25, batches=1)
     assert first + second - second == first
     assert (first + Usage()).cost is None
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", "", "\xff"])
+def test_damaged_record_begins_anew(tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "run_record.json").write_text(damaged, "latin-1")
+    catalog = DataCatalog({"run_record": JSONDataset(filepath=str(tmp_path / "run_record.json"), optional=True)})
+    hooks = ProjectHooks()
+    hooks.before_node_run(COPY, {})
+    hooks.after_node_run(COPY, catalog, {})
+    assert list(catalog.load("run_record")) == ["copy_over"]
+    assert "it begins anew" in caplog.text
+
+
+def explain(action: Callable[[], object]) -> str:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - Kedro's, whatever it is
+        action()
+    return str(find_cause(raised.value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((ParquetDataset, "x.parquet"), (JSONDataset, "x.json"), (TensorDataset, "x.safetensors")),
+        *((TaxonomyDataset, "t.parquet"), (PlotlyDataset, "p.json"), (StudentDataset, "student")),
+    ],
+)
+def test_entry_that_cannot_be_read_is_one_line(kind: type, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\xff{half")
+    line = explain(kind(filepath=str(tmp_path / name)).load)
+    assert "\n" not in line
+    assert line.startswith(str(tmp_path / name))
+    assert line.endswith("; `kedro refresh` makes a damaged entry again")
+
+
+def test_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    line = explain(lambda: JSONDataset(filepath=str(tmp_path / "x.json")).save({}))
+    mend = "make room or give the right to write there, then `kedro refresh`"
+    assert line == f"{tmp_path / 'x.json'}: cannot be written (No space left on device); {mend}"
 
 
 def test_input_error_is_found_below_what_kedro_wraps_it_in() -> None:

@@ -16,7 +16,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import ProjectMetadata
-from kedro.io import CatalogProtocol
+from kedro.io import AbstractDataset, CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
@@ -34,11 +34,30 @@ NOT_FRESH = 3
 
 
 def find_cause(error: BaseException | None) -> BaseException | None:
-    """Return the error in the chain of causes that is about the user's input, if there is one."""
+    """Return the error in the chain of causes that is about the user's input or disk, if there is one."""
+    chain = []
     while error is not None:
         if isinstance(error, InputError | ParameterValidationError) or _is_misspelt(error):
             return error
+        chain.append(error)
         error = error.__cause__ or error.__context__
+    return next((line for line in map(_explain_entry, chain) if line is not None), None)
+
+
+def _explain_entry(error: BaseException) -> InputError | None:
+    """Return one line for a catalog entry that could not be read or written, None for any other error."""
+    frames = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    dataset = next((owner for owner in frames if isinstance(owner, AbstractDataset)), None)
+    path = dataset._describe().get("filepath") if dataset is not None else None
+    if not path or not isinstance(error, DatasetError | OSError):
+        return None
+    cause = error.__cause__ or error
+    reason = " ".join(str(getattr(cause, "strerror", None) or cause).split())[:300] or type(cause).__name__
+    if str(error).startswith("Failed while loading"):
+        return InputError(f"{show_path(path)}: cannot be read ({reason}); `kedro refresh` makes a damaged entry again")
+    if isinstance(cause, OSError) or type(cause).__name__ == "SafetensorError":  # else the data do not fit: a fault
+        mend = "make room or give the right to write there, then `kedro refresh`"
+        return InputError(f"{show_path(path)}: cannot be written ({reason}); {mend}")
     return None
 
 

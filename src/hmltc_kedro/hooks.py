@@ -19,7 +19,7 @@ import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, DataCatalog
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -153,7 +153,7 @@ class ProjectHooks:
         notes = self._notes.read()
         noted = {name: note["took"] for name, note in notes.items() if note["took"]}
         if noted or took:
-            catalog.save("run_record", {**catalog.load("run_record"), **noted, **took})
+            catalog.save("run_record", {**_load_record(catalog), **noted, **took})
         return notes
 
     @hook_impl
@@ -230,6 +230,19 @@ class FreshnessHooks:
                 self._tracker.write(node, entry, self._inputs.get(node.name, {}))
         except Exception as error:  # the entry is written, and without a record it counts as stale
             logger.warning("%s: no record of how it was made (%s)", entry or node.name, error)
+
+
+def _load_record(catalog: DataCatalog) -> dict[str, Any]:
+    """Return what the nodes took; a damaged record begins anew, as it only describes the work."""
+    try:
+        record = catalog.load("run_record")
+        if isinstance(record, dict):
+            return record
+        problem = "it is no JSON object"
+    except DatasetError as error:
+        problem = " ".join(str(error.__cause__ or error).split())
+    logger.warning("run_record: not readable (%s); it begins anew", problem)
+    return {}
 
 
 def check_parameters(catalog: DataCatalog) -> None:

@@ -1,6 +1,7 @@
 """Tensors in safetensors files: what was written is what is read, mapped and not copied."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from safetensors.numpy import load_file
 
 from hmltc_kedro.corpus import tensors
 from hmltc_kedro.corpus.tensors import TensorTable, document_keys, read_header, read_tensors, write_tensors
+from hmltc_kedro.errors import InputError
 
 
 def make_table() -> TensorTable:
@@ -108,3 +110,36 @@ def test_document_keys_tell_the_splits_apart() -> None:
 def test_repr_shows_shapes_and_not_values() -> None:
     text = repr(make_table())
     assert text.startswith("TensorTable(3 rows; ") and "half: (3, 5) float16" in text
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["half", "single"])
+def test_number_that_is_not_finite_is_refused(value: float, name: str, tmp_path: Path) -> None:
+    table = make_table()
+    table[name][1] = value
+    write_tensors(table, tmp_path / "t.safetensors")
+    with pytest.raises(InputError) as refused:
+        read_tensors(tmp_path / "t.safetensors")
+    expected = f"t.safetensors: tensor {name!r}, row 1 is not finite; run `kedro refresh`"
+    assert str(refused.value).endswith(expected)
+
+
+@pytest.mark.parametrize("change", [-1, 1, 8], ids=["cut", "one_more", "longer"])
+def test_file_of_another_length_than_its_header_says_is_refused(change: int, tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    write_tensors(make_table(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:change] if change < 0 else content + b"0" * change)
+    with pytest.raises(ValueError, match=f"{len(content) + change:,} bytes, its header says {len(content):,}"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_file_has_the_rights_of_any_new_one(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_tensors(make_table(), tmp_path / "t.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "t.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert [file.name for file in tmp_path.iterdir()] == ["t.safetensors"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DatasetError, Version
 
 from hmltc_kedro.datasets.files import CSVDataset, JSONDataset, ParquetDataset, PlotlyDataset, TextDataset
 from hmltc_kedro.evaluation.label_files import read_label_file
@@ -159,3 +159,18 @@ def test_csv_has_no_formula_and_comes_back_as_it_was(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(dataset.load(), frame)
     assert read_label_file(path)["=HYPERLINK(1)"] == {"1"}
     assert read_label_file(path)["@x"] == {"-a"}
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_versions_are_kept_as_kedro_does(kind: type, name: str, data: Any, other: Any, tmp_path: Path) -> None:
+    for version, value in (("1", data), ("2", other)):
+        kind(filepath=str(tmp_path / name), version=Version(None, version)).save(value)
+    assert_equal(kind(filepath=str(tmp_path / name), version=Version("1", None)).load(), data)
+    assert_equal(kind(filepath=str(tmp_path / name), version=Version(None, None)).load(), other)
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "other"), CASES)
+def test_other_file_systems_are_written_to(kind: type, name: str, data: Any, other: Any, tmp_path: Path) -> None:
+    path = f"memory://{tmp_path}/{name}"
+    kind(filepath=path).save(data)
+    assert_equal(kind(filepath=path).load(), data)

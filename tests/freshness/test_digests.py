@@ -22,7 +22,7 @@ def test_file_is_read_again_only_when_its_stamp_changed(tmp_path: Path, monkeypa
     path.write_bytes(b"a")
     assert file_digest(path) == hashlib.sha256(b"a").hexdigest()
     with monkeypatch.context() as patched:
-        patched.setattr(digests, "_hash_bytes", lambda path: "read")
+        patched.setattr(digests, "hash_file", lambda path: "read")
         assert file_digest(path) == hashlib.sha256(b"a").hexdigest()
         os.utime(path, ns=(0, 0))
         assert file_digest(path) == "read"
@@ -94,7 +94,7 @@ def test_digests_are_traced_and_remembered(tmp_path: Path, monkeypatch: pytest.M
         pass
     assert nothing == {}
     monkeypatch.setattr(digests, "_known", {})
-    monkeypatch.setattr(digests, "_hash_bytes", lambda path: "read")
+    monkeypatch.setattr(digests, "hash_file", lambda path: "read")
     remember(seen)
     assert file_digest(path) == digest
 

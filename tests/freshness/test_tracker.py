@@ -416,7 +416,7 @@ def test_file_that_cannot_be_read_counts_as_missing(
     os.utime(chain.raw, ns=(1, 1))  # so that the digests are taken again
     os.utime(chain.path("letters"), ns=(1, 1))
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "hmltc_kedro"):
-        patched.setattr("hmltc_kedro.freshness.digests._hash_bytes", refuse)
+        patched.setattr("hmltc_kedro.freshness.digests.hash_file", refuse)
         stale = chain.stale()
         assert stale["words"] == ("stale", "`raw_words` is missing")
         assert stale["letters"] == ("missing",)

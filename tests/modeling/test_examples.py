@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset, split_rows
 from hmltc_kedro.modeling.settings import MaskRule
 from hmltc_kedro.taxonomy import Taxonomy
@@ -101,3 +102,13 @@ def test_split_holds_out_the_share(n: int, share: float, held_out: int) -> None:
 def test_split_depends_on_the_seed_alone() -> None:
     first, again, other = (split_rows(50, 0.2, seed)[1].tolist() for seed in (1, 1, 2))
     assert first == again != other
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
+def test_weight_that_is_none_is_refused(diamond: Taxonomy, weight: float) -> None:
+    with pytest.raises(InputError) as refused:
+        WeightedMultiLabelDataset(diamond.to_matrix([["an"], ["do"]]), np.array([1, weight], np.float32), diamond)
+    assert str(refused.value) == (
+        f"entry `training_examples`, row 1: its weight is {weight} (1 such rows); run `kedro refresh`, "
+        "which makes what is stale again"
+    )

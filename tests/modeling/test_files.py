@@ -1,10 +1,15 @@
 """The directory of a classifier: every file that is damaged, missing, foreign or new is refused in one line."""
 
+import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +23,7 @@ from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling import files as module
-from hmltc_kedro.modeling.files import SETTINGS, UNCHECKED, write_directory
+from hmltc_kedro.modeling.files import SETTINGS, UNCHECKED, clean_up, write_directory
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.path_ranking import PathTable
 from hmltc_kedro.modeling.student import DenseView, Evidence, LatentWords, Student, fit_student
@@ -226,15 +231,15 @@ def test_truncated_settings_are_refused(share: float, copied: Path) -> None:
 def test_setting_that_is_missing_is_named(key: str, copied: Path) -> None:
     whole = json.loads((copied / SETTINGS).read_text("utf-8"))
     del whole[key]
-    (copied / SETTINGS).write_text(json.dumps(whole))
+    write_sealed(copied, whole)
     assert key in refuse(copied)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format", 2, "format 2, this version reads 3"),
-        ("format", 4, "format 4, this version reads 3"),
+        ("format", 2, "format 2, this version reads 4"),
+        ("format", 5, "format 5, this version reads 4"),
         ("decoding", {"beam": 3}, "beam"),
         ("decoding", {"method": "best", "max_paths": 0}, "method.*max_paths"),
         ("max_windows", "many", "many"),
@@ -244,8 +249,7 @@ def test_setting_that_is_missing_is_named(key: str, copied: Path) -> None:
     ],
 )
 def test_setting_that_cannot_be_is_refused(key: str, value: object, message: str, copied: Path) -> None:
-    whole = {**json.loads((copied / SETTINGS).read_text("utf-8")), key: value}
-    (copied / SETTINGS).write_text(json.dumps(whole))
+    write_sealed(copied, {**json.loads((copied / SETTINGS).read_text("utf-8")), key: value})
     assert re.search(message, refuse(copied))
 
 
@@ -255,7 +259,25 @@ def write_digests_anew(directory: Path) -> None:
 
     whole = json.loads((directory / SETTINGS).read_text("utf-8"))
     whole["parts"] = {name: file_digest(directory / name) for name in FILES}
-    (directory / SETTINGS).write_text(json.dumps(whole))
+    write_sealed(directory, whole)
+
+
+def write_sealed(directory: Path, settings: dict[str, Any]) -> None:
+    """Write settings with the digest they should have."""
+    rest = {name: value for name, value in settings.items() if name != "digest"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    (directory / SETTINGS).write_text(json.dumps({**rest, "digest": digest}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"max_windows": 1}, {"max_length": 8}, {"accept": None}, {"description": {"seed": 9}}, {"digest": "0" * 64}],
+)
+def test_settings_changed_by_hand_are_refused(change: dict[str, Any], copied: Path) -> None:
+    whole = json.loads((copied / SETTINGS).read_text("utf-8"))
+    changed = {**whole, **change, "extra": 1} if whole == {**whole, **change} else {**whole, **change}
+    (copied / SETTINGS).write_text(json.dumps(changed))
+    assert "settings.json is not as it was saved" in refuse(copied)
 
 
 def test_parts_of_another_taxonomy_are_refused_whatever_their_digests(copied: Path) -> None:
@@ -345,3 +367,40 @@ def test_arrays_of_no_row_are_written(tmp_path: Path, models: tuple[Path, Path])
     bare = HierarchicalClassifier.load(tmp_path / "bare", device="cpu")
     assert bare.nulls.shape == (0, 7)
     assert sparse.issparse(Student.untaught(loaded.taxonomy).words)
+
+
+def find_dead_process() -> int:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def make_folder(path: Path, text: str) -> None:
+    path.mkdir()
+    (path / "a.txt").write_text(text)
+
+
+def test_old_directory_is_put_back_after_a_kill_between_two_moves(tmp_path: Path) -> None:
+    process = find_dead_process()
+    make_folder(tmp_path / f".model.{process}.old", "old")
+    make_folder(tmp_path / f".model.{process}.tmp", "half of the new one")
+    clean_up(tmp_path / "model")
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+
+
+def test_what_killed_runs_left_is_removed_and_what_a_living_one_needs_is_not(tmp_path: Path) -> None:
+    process = find_dead_process()
+    for name in (
+        "model",
+        f".model.{process}.old",
+        f".model.{process}.tmp",
+        f".model.{os.getppid()}.tmp",
+        ".model.x.tmp",
+    ):
+        make_folder(tmp_path / name, name)
+    with write_directory(tmp_path / "model") as temporary:
+        (temporary / "a.txt").write_text("new")
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"model", f".model.{os.getppid()}.tmp", ".model.x.tmp"}
+    assert (tmp_path / "model" / "a.txt").read_text() == "new"

@@ -10,12 +10,13 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
 from hmltc_kedro.modeling.features import EncodedFeatures
 from hmltc_kedro.modeling.gcn import smooth_embeddings
 from hmltc_kedro.modeling.head import CosineHead
-from hmltc_kedro.modeling.loop import History
+from hmltc_kedro.modeling.loop import History, Run
 from hmltc_kedro.modeling.phases import cosine_schedule, decay_groups, freeze_lower_layers
 from hmltc_kedro.modeling.self_training import mean_probabilities, sharpen_targets
 from hmltc_kedro.modeling.settings import (
@@ -468,3 +469,12 @@ def test_schedule_warms_up_linearly_and_ends_at_zero() -> None:
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert rates[11] == pytest.approx(0.5)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_loss_that_is_no_number_ends_training(
+    train: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, loss: float
+) -> None:
+    monkeypatch.setattr(Run, "validate", lambda self, phase: loss)
+    with pytest.raises(InputError, match=r"epoch 0: the loss is not a finite number; a lower learning rate may help"):
+        train(make_settings(tuning_epochs=0), 0)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.pseudo_labels import neighbourhood
 from hmltc_kedro.pseudo_labels.candidates import (
     Corpus,
@@ -100,3 +101,10 @@ def test_neighbours_of_any_corpus_are_nearest_others_of_equal_weight(documents: 
     weights = average_neighbours(rows)
     assert weights.nnz == n * k
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("row", [-1, 3, 2**40])
+def test_row_that_there_is_not_is_refused(row: int) -> None:
+    with pytest.raises(InputError) as refused:
+        average_neighbours(np.array([[1], [0], [row]]))
+    assert str(refused.value) == f"entry `document_neighbours`: there is no row {row} of 3; run `kedro refresh`"

@@ -8,7 +8,7 @@ import pytest
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text import models
-from hmltc_kedro.text.models import EMBEDDED, resolve_model
+from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, resolve_model
 
 
 def test_embedded_weights_have_the_published_digest() -> None:
@@ -76,3 +76,22 @@ def test_name_that_is_not_to_be_had_is_an_input_error_without_network(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="neither a directory nor to be had from the hub .* a directory or a hub name"):
         resolve_model(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("config_sentence_transformers.json", "tokenizer_config.json", "sentence_bert_config.json", "vocab.txt"),
+        *("1_Pooling/config.json", "special_tokens_map.json", "sentencepiece.bpe.model", "2_Dense/model.safetensors"),
+    ],
+)
+def test_each_file_that_shapes_vectors_is_in_the_fingerprint(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "README.md").write_text("one")
+    seen = {fingerprint_model(tmp_path, 64)}
+    for content in ("{}", '{"do_lower_case": true}'):
+        (tmp_path / name).write_text(content)
+        seen.add(fingerprint_model(tmp_path, 64))
+    (tmp_path / "README.md").write_text("two")
+    seen.add(fingerprint_model(tmp_path, 64))
+    assert len(seen) == 3

@@ -1,4 +1,4 @@
-"""The cache of vectors keeps what it was given first, and whatever is wrong with its file is one line."""
+"""The cache gives back what was put there and nothing else, and whatever is wrong with its file is one line."""
 
 import sqlite3
 from collections.abc import Callable
@@ -14,14 +14,37 @@ from hmltc_kedro.text.vector_cache import VectorCache
 KEYS = [bytes([i]) * 32 for i in range(200)]
 
 
-def test_cache_returns_what_it_has_and_keeps_the_first(tmp_path: Path) -> None:
-    cache = VectorCache(tmp_path / "deep" / "cache.sqlite")
-    keys = [bytes([i]) * 32 for i in range(3)]
-    cache.put(keys[:2], np.eye(2, dtype=np.float32))
-    cache.put(keys[:1], np.full((1, 2), 7, dtype=np.float32))
+def fill(path: Path) -> None:
+    cache = VectorCache(path)
+    cache.put(KEYS[:2], np.eye(2, dtype=np.float32))
     cache.close()
-    found = VectorCache(tmp_path / "deep" / "cache.sqlite").get(keys)
-    assert {k: v.tolist() for k, v in found.items()} == {keys[0]: [1, 0], keys[1]: [0, 1]}
+
+
+def test_cache_returns_what_it_has_and_keeps_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "cache.sqlite"
+    fill(path)
+    VectorCache(path).put(KEYS[:1], np.full((1, 2), 7, dtype=np.float32))
+    found = VectorCache(path).get(KEYS)
+    assert {k: v.tolist() for k, v in found.items()} == {KEYS[0]: [7, 7], KEYS[1]: [0, 1]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "vector = zeroblob(24)",
+        "vector = randomblob(24)",
+        "vector = x'0000c07f0000c07f'",
+        "vector = substr(vector, 1, 9)",
+        "vector = 'text'",
+        "vector = (SELECT vector FROM vectors WHERE key = x'" + KEYS[1].hex() + "')",
+    ],
+    ids=["zeros", "noise", "nan", "short", "text", "of_another_text"],
+)
+def test_vector_that_is_not_as_it_was_put_counts_as_missing(tmp_path: Path, change: str) -> None:
+    fill(tmp_path / "c.sqlite")
+    with sqlite3.connect(tmp_path / "c.sqlite") as connection:
+        connection.execute(f"UPDATE vectors SET {change} WHERE key = ?", KEYS[:1])
+    assert list(VectorCache(tmp_path / "c.sqlite").get(KEYS)) == [KEYS[1]]
 
 
 def truncate(path: Path) -> None:

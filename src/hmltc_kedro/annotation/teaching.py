@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hmltc_kedro.annotation.rounds import MIN_JUDGED, draw_others, find_rows, read_targets, select_teaching
-from hmltc_kedro.arrays import AnyArray, HalfArray
+from hmltc_kedro.arrays import AnyArray, FloatArray
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.expected_f1 import choose_labels
 from hmltc_kedro.evaluation.metrics import sample_f1_scores
@@ -68,7 +68,7 @@ def score_refused(
     annotations: pd.DataFrame,
     documents: pd.DataFrame,
     classifier: HierarchicalClassifier,
-    nulls: HalfArray,
+    nulls: FloatArray,
     encoder: TextEncoder,
 ) -> pd.DataFrame:
     """Return one row, with COLUMNS, for each document that no class is right for, as was said of it.

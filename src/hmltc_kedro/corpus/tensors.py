@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hmltc_kedro.corpus.tensor_header import MAX_HEADER, read_tensor_header
 from hmltc_kedro.errors import InputError
 
 DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 
-
-MAX_HEADER = 100_000_000
-"""What readers of the format accept; the ids live in the header, so some five million documents fit."""
+BLOCK = 16_000_000
+"""Bytes that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,16 @@ def document_keys(splits: Iterable[str], doc_ids: Iterable[str]) -> list[str]:
     return [f"{split}/{doc_id}" for split, doc_id in zip(splits, doc_ids, strict=True)]
 
 
+def share_file(path: Path) -> None:
+    """Give a file the rights of any new one here; the safetensors writer lets nobody but its owner read."""
+    probe = path.with_name(f".{path.name}.{os.getpid()}.rights")
+    probe.touch()  # asking for the umask would set it, in all threads
+    try:
+        path.chmod(probe.stat().st_mode & 0o777)
+    finally:
+        probe.unlink()
+
+
 def write_tensors(table: TensorTable, path: Path) -> None:
     """Write `table` to `path` in the safetensors format, moved into place when complete.
 
@@ -106,21 +116,47 @@ def write_tensors(table: TensorTable, path: Path) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in table.arrays.items()}
     try:
         save_file(arrays, temporary, metadata=metadata)
+        share_file(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
-    """Return (tensor entries, metadata, offset of the data) of a safetensors file."""
+    """Return (tensor entries, metadata, offset of the data) of a safetensors file.
+
+    Raises:
+        ValueError: the file does not begin with a header, or is not as long as the header says.
+    """
     with path.open("rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        header = json.loads(handle.read(length))
-    return header, header.pop("__metadata__", {}), 8 + length
+        header = read_tensor_header(handle)
+        offset = handle.tell()
+    metadata = header.pop("__metadata__", {})
+    needed = offset + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if path.stat().st_size != needed:
+        raise ValueError(f"{path}: {path.stat().st_size:,} bytes, its header says {needed:,}")
+    return header, metadata, offset
+
+
+def _check_finite(path: Path, name: str, array: npt.NDArray[Any]) -> None:
+    """Refuse NaN and infinity where the file becomes an array; block by block, so that memory stays small."""
+    if array.dtype.kind != "f":
+        return
+    size = max(1, BLOCK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), size):
+        wrong = ~np.isfinite(array[start : start + size]).reshape(len(array[start : start + size]), -1).all(axis=1)
+        if wrong.any():
+            row = start + int(wrong.argmax())
+            raise InputError(f"{path}: tensor {name!r}, row {row} is not finite; run `kedro refresh`")
 
 
 def read_tensors(path: Path) -> TensorTable:
-    """Open a file of `write_tensors`; the arrays are read from disk when they are touched."""
+    """Open a file of `write_tensors`; the arrays stay on the disk, mapped.
+
+    Raises:
+        ValueError: the file is damaged.
+        InputError: a number in it is not finite.
+    """
     entries, metadata, offset = read_header(path)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, entry in entries.items():
@@ -130,6 +166,7 @@ def read_tensors(path: Path) -> TensorTable:
         else:
             start = offset + entry["data_offsets"][0]
             arrays[name] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+            _check_finite(path, name, arrays[name])
     return TensorTable(
         ids=json.loads(metadata["ids"]),
         arrays=arrays,

@@ -42,6 +42,10 @@ class ClassifierDataset(AbstractDataset["HierarchicalClassifier", "HierarchicalC
         data.save(self._filepath)
 
     def _exists(self) -> bool:
+        from hmltc_kedro.modeling.files import clean_up
+
+        if not self._filepath.exists():
+            clean_up(self._filepath)
         return (self._filepath / "settings.json").is_file()
 
     def _describe(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from hmltc_kedro.datasets.previews import only_if_made, preview_frame, preview_s
 
 if TYPE_CHECKING:
     import pandas as pd
+    from kedro.io import Version
     from kedro_datasets._typing import TablePreview
 
 
@@ -29,9 +30,17 @@ class _AtomicSave:
     """Mix-in in front of a kedro-datasets class with one local file."""
 
     _filepath: PurePosixPath
+    _protocol: str
+    _version: Version | None
 
     def save(self, data: Any) -> None:
-        """Save to a temporary name beside the file, then move it into place."""
+        """Save to a temporary name beside the file, then move it into place.
+
+        A version is a new file, and another file system has moves of its own: both are left to kedro-datasets.
+        """
+        if self._version is not None or self._protocol != "file":
+            super().save(data)  # type: ignore[misc]
+            return
         final = Path(self._filepath)
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from hmltc_kedro.datasets.files import ParquetDataset
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -13,7 +11,7 @@ class TaxonomyDataset(ParquetDataset):
 
     def load(self) -> Taxonomy:
         """Read the table and build the graph."""
-        return Taxonomy.from_frame(pd.read_parquet(str(self._filepath)))
+        return Taxonomy.from_frame(super().load())
 
     def save(self, data: Taxonomy) -> None:
         """Write the table, atomically."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, BinaryIO
 
-MAX_HEADER = 100_000_000
-"""Bytes of a safetensors header that readers of the format accept."""
+from hmltc_kedro.corpus.tensor_header import read_tensor_header
 
 Stamp = tuple[int, int, int]
 """Size in bytes, time of the last change of the content and of the file itself in nanoseconds.
@@ -33,9 +30,15 @@ def take_stamp(path: Path) -> Stamp:
     return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes as hexadecimal digits, read now whatever is known of it."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes as hexadecimal digits."""
-    return _look_up("bytes", path, _hash_bytes)
+    """Return the sha256 of a file's bytes as hexadecimal digits, from memory where the file is as it was."""
+    return _look_up("bytes", path, hash_file)
 
 
 def content_digest(path: Path) -> str:
@@ -50,22 +53,6 @@ def content_digest(path: Path) -> str:
     for file in sorted(file for file in path.rglob("*") if file.is_file()):
         whole.update(f"{file.relative_to(path).as_posix()}={content_digest(file)}\n".encode())
     return whole.hexdigest()
-
-
-def read_tensor_header(handle: BinaryIO) -> dict[str, Any]:
-    """Return the header of a safetensors file, and leave the handle at the first tensor.
-
-    Raises:
-        ValueError: the file does not begin with a header; whatever length it claims, no more than the file is read.
-    """
-    length = int.from_bytes(handle.read(8), "little")
-    if length > min(MAX_HEADER, os.fstat(handle.fileno()).st_size):
-        raise ValueError(f"{handle.name}: no safetensors file, its header claims {length:,} bytes")
-    try:
-        header: dict[str, Any] = json.loads(handle.read(length))
-    except RecursionError as error:
-        raise ValueError(f"{handle.name}: no safetensors file") from error
-    return header
 
 
 def remember(seen: Seen) -> None:
@@ -95,17 +82,12 @@ def _look_up(kind: str, path: Path, compute: Callable[[Path], str]) -> str:
     return known[1]
 
 
-def _hash_bytes(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _hash_tensors(path: Path) -> str:
     with path.open("rb") as handle:
         try:
             header = read_tensor_header(handle)
         except ValueError:
-            return _hash_bytes(path)
+            return hash_file(path)
         whole = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
         while block := handle.read(1 << 20):
             whole.update(block)

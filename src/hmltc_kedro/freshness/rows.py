@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import PlainSerializer, PlainValidator
 
-from hmltc_kedro.freshness.digests import read_tensor_header
+from hmltc_kedro.corpus.tensor_header import read_tensor_header
 
 MAX_ROWS = 10_000
 """Rows up to which a table is looked at row by row; of a larger one only their number is told."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.settings import MaskRule
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -59,9 +60,19 @@ class WeightedMultiLabelDataset:
         soft_target: float = 1.0,
         mask: MaskRule = "below_most_specific",
     ) -> None:
-        """Keep the labels sparse; batches are made dense one at a time."""
+        """Keep the labels sparse; batches are made dense one at a time.
+
+        Raises:
+            InputError: a weight that is not finite or below 0.
+        """
         self.labels = sparse.csr_array(labels, dtype=np.float32)
         self.weights = np.asarray(weights, dtype=np.float32)
+        wrong = np.flatnonzero(~(np.isfinite(self.weights) & (self.weights >= 0)))
+        if len(wrong):
+            raise InputError(
+                f"entry `training_examples`, row {wrong[0]}: its weight is {self.weights[wrong[0]]} "
+                f"({len(wrong)} such rows); run `kedro refresh`, which makes what is stale again"
+            )
         self.soft_target = soft_target
         open_labels = taxonomy.most_specific(labels) if mask == "below_most_specific" else self.labels
         # What lies below each open class, and not below each document's: below a root there may be thousands.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from hmltc_kedro import __version__
 from hmltc_kedro.arrays import FloatArray
+from hmltc_kedro.corpus.tensors import share_file
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.freshness.digests import hash_file
 from hmltc_kedro.modeling.student import Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
@@ -22,26 +24,54 @@ from hmltc_kedro.text.lexical_view import LexicalView
 if TYPE_CHECKING:
     from hmltc_kedro.modeling.head import CosineHead
 
-FORMAT = 3
-"""Of the directory; 3 has digests of all parts, a student, and what is accepted without review."""
+FORMAT = 4
+"""Of the directory; 4 has a digest of the settings too."""
 
 SETTINGS = "settings.json"
 UNCHECKED = (SETTINGS, "README.md")
-"""Files without a digest in the settings."""
+"""Files without a digest among the parts; the settings have one of their own."""
 
 
 @contextmanager
 def write_directory(directory: Path) -> Iterator[Path]:
     """Give a folder to write into, which replaces `directory` in one move when all is written."""
     directory.parent.mkdir(parents=True, exist_ok=True)
+    clean_up(directory)
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
+        for file in temporary.rglob("*.safetensors"):
+            share_file(file)
         _replace_directory(temporary, directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clean_up(directory: Path) -> None:
+    """Undo what killed runs left beside `directory`: put an old one back where none is in place, remove the rest."""
+    for kind in ("old", "tmp"):
+        for left in directory.parent.glob(f".{directory.name}.*.{kind}"):
+            process = left.name.split(".")[-2]
+            if not process.isdigit() or _is_running(int(process)):
+                continue
+            if kind == "old" and not directory.exists():  # killed between two moves
+                os.replace(left, directory)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # there signal 0 is no question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
 
 
 def _replace_directory(new: Path, target: Path) -> None:
@@ -83,9 +113,16 @@ def write_parts(
 
 def write_settings(directory: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings with the digest of every file that lies there."""
-    parts = {name: file_digest(directory / name) for name in _list_files(directory)}
+    parts = {name: hash_file(directory / name) for name in _list_files(directory)}
     whole = {"format": FORMAT, "hmltc_kedro": __version__, **settings, "parts": parts}
+    whole["digest"] = _digest_settings(whole)
     (directory / SETTINGS).write_text(json.dumps(whole, indent=2), "utf-8")
+
+
+def _digest_settings(settings: Mapping[str, Any]) -> str:
+    """Return the digest of all settings but the digest itself."""
+    rest = {name: value for name, value in settings.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _list_files(directory: Path) -> list[str]:
@@ -99,6 +136,8 @@ def read_parts(directory: Path) -> dict[str, Any]:
     Raises:
         InputError: no such model, one this version does not read, or one whose files do not belong together.
     """
+    if not directory.exists():
+        clean_up(directory)
     if not (directory / SETTINGS).is_file():
         raise InputError(f"{directory}: no classifier here; `kedro run --pipeline=train` makes one")
     from safetensors import SafetensorError
@@ -107,6 +146,8 @@ def read_parts(directory: Path) -> dict[str, Any]:
         settings = json.loads((directory / SETTINGS).read_text("utf-8"))
         if settings["format"] != FORMAT:
             raise ValueError(f"format {settings['format']}, this version reads {FORMAT}")
+        if settings["digest"] != _digest_settings(settings):
+            raise ValueError(f"{SETTINGS} is not as it was saved")
         _check_digests(directory, settings["parts"])
         return _read_parts(directory, settings)
     except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
@@ -120,7 +161,7 @@ def _check_digests(directory: Path, parts: Mapping[str, str]) -> None:
     if missing:
         raise FileNotFoundError(f"no {missing[0]}")
     for name, digest in parts.items():
-        if file_digest(directory / name) != digest:
+        if hash_file(directory / name) != digest:
             raise ValueError(f"{name} is not the file that was saved")
     added = [name for name in _list_files(directory) if name not in parts and name.startswith("encoder/")]
     if added:

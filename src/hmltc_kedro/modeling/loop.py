@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from hmltc_kedro.arrays import HalfArray, IntArray
 from hmltc_kedro.display import show_progress
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.examples import Examples
 from hmltc_kedro.modeling.features import Features, WordScores
 from hmltc_kedro.modeling.head import CosineHead
@@ -56,14 +57,20 @@ class Run:
             self.word_scores = WordScores(lexical, features.words, head.class_vectors.device)
 
     def train(self, phase: Phase) -> History:
-        """Run a phase and leave its best state in the modules."""
+        """Run a phase and leave its best state in the modules.
+
+        Raises:
+            InputError: the loss is no number any more; what is trained would be nothing.
+        """
         best_loss, best_state = self.validate(phase), _copy_states(phase.modules)
+        _check_loss(phase.name, 0, best_loss)
         history: History = [describe_epoch(phase.name, 0, float("nan"), best_loss, 0.0)]
         with self.show_steps(phase) as bar:
             for epoch in range(1, phase.epochs + 1):
                 started = time.perf_counter()
                 training_loss = self.train_epoch(phase, bar)
                 loss = self.validate(phase)
+                _check_loss(phase.name, epoch, training_loss, loss)
                 seconds = time.perf_counter() - started
                 history.append(describe_epoch(phase.name, epoch, training_loss, loss, seconds))
                 if loss <= best_loss:
@@ -154,6 +161,14 @@ class Run:
         ]
         for index in self.rng.permutation(len(batches)):
             yield batches[index]
+
+
+def _check_loss(phase: str, epoch: int, *losses: float) -> None:
+    if not np.isfinite(losses).all():
+        raise InputError(
+            f"{phase}, epoch {epoch}: the loss is not a finite number; a lower learning rate may help, and "
+            "`kedro refresh` makes stale inputs again"
+        )
 
 
 def _copy_states(modules: list[nn.Module]) -> list[dict[str, torch.Tensor]]:

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from hmltc_kedro.arrays import IntArray
 from hmltc_kedro.display import show_progress
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.pseudo_labels.moments import BLOCK
 
 POOL = 50_000
@@ -54,8 +55,14 @@ def average_neighbours(neighbours: IntArray) -> sparse.csr_array:
 
     Args:
         neighbours: rows of shape (N, k), from `find_neighbours`.
+
+    Raises:
+        InputError: a row that there is not; compiled code would read memory of something else.
     """
     n, k = neighbours.shape
+    wrong = neighbours[(neighbours < 0) | (neighbours >= n)]
+    if len(wrong):
+        raise InputError(f"entry `document_neighbours`: there is no row {wrong[0]} of {n}; run `kedro refresh`")
     if not k:
         return sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
     values = np.full(n * k, 1 / k, dtype=np.float32)

@@ -99,7 +99,7 @@ class TextEncoder:
     def dimension(self) -> int:
         """Length of a vector."""
         measure = getattr(self.model, "get_embedding_dimension", None)  # as of sentence-transformers 6
-        return int((measure or self.model.get_sentence_embedding_dimension)())
+        return int((measure or self.model.get_sentence_embedding_dimension)() or 0)
 
     def encode(self, texts: Texts) -> FloatArray:
         """Return the vectors of `texts`: shape (n, dimension), float32, unit length.
@@ -107,7 +107,7 @@ class TextEncoder:
         Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
 
         Raises:
-            InputError: as `read_texts`, a vector is not finite, or the cache cannot be used.
+            InputError: as `read_texts` and `VectorCache`, or a vector is not finite or not of unit length.
         """
         texts = read_texts(texts)
         prefix = bytes.fromhex(self.fingerprint)

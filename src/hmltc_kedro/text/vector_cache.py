@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from hmltc_kedro.errors import InputError
 
 CHUNK = 512
 """Texts encoded between two commits to the cache: what a killed run can lose."""
+
+SEAL = 16
+"""Bytes behind each vector, by which one that was changed or put under another key is known."""
 
 
 WAIT = 60.0
@@ -50,22 +54,31 @@ class VectorCache:
             ) from error
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, FloatArray]:
-        """Return the vectors of those `keys` that are there."""
+        """Return the vectors of those `keys` that are there as they were put; others count as missing."""
         found: dict[bytes, FloatArray] = {}
         for start in range(0, len(keys), CHUNK):
             chunk = keys[start : start + CHUNK]
             marks = ",".join("?" * len(chunk))
             with self._name_file():
                 rows = self._connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", chunk)
-                found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
+                found.update((key, np.frombuffer(row[:-SEAL], "<f4")) for key, row in rows if _is_intact(key, row))
         return found
 
     def put(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
-        """Store one vector a key; the rows are on disk when this returns."""
-        rows = ((key, vector.astype("<f4").tobytes()) for key, vector in zip(keys, vectors, strict=True))
+        """Store one vector a key, over one that is there; the rows are on disk when this returns."""
+        values = [vector.astype("<f4").tobytes() for vector in vectors]
+        rows = [(key, value + _seal(key, value)) for key, value in zip(keys, values, strict=True)]
         with self._name_file(), self._connection:
-            self._connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _seal(key: bytes, value: bytes) -> bytes:
+    return hashlib.sha256(key + value).digest()[:SEAL]
+
+
+def _is_intact(key: bytes, row: object) -> bool:
+    return isinstance(row, bytes) and row[-SEAL:] == _seal(key, row[:-SEAL])

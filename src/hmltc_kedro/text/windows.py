@@ -16,6 +16,9 @@ from hmltc_kedro.text.texts import Texts, read_texts
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+SLACK = 0.01
+"""How far the length of a vector may be from 1: half precision is less exact than single."""
+
 SHOWN = 60
 """Characters of a text that a message shows."""
 
@@ -102,7 +105,7 @@ def encode_texts(model: SentenceTransformer, texts: Texts, batch_size: int, max_
 
 
 def check_vectors(vectors: FloatArray, texts: Sequence[str], encoder: object) -> None:
-    """Refuse vectors that are not finite: whatever is computed of them is wrong.
+    """Refuse vectors that are not finite or not of unit length: whatever is computed of them is wrong.
 
     Args:
         vectors: of n texts, shape (n, d).
@@ -112,11 +115,13 @@ def check_vectors(vectors: FloatArray, texts: Sequence[str], encoder: object) ->
     Raises:
         InputError: it names encoder and text.
     """
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        text = shorten(texts[int(finite.argmin())], SHOWN, " ...")
+    sound = np.abs(np.linalg.norm(vectors, axis=1) - 1) <= SLACK  # a NaN is not
+    if not sound.all():
+        row = int(sound.argmin())
+        what = "of length 1" if np.isfinite(vectors[row]).all() else "finite"
+        text = shorten(texts[row], SHOWN, " ...")
         raise InputError(
-            f"encoder {encoder}: the vector of {text!r} is not finite; take another encoder, or leave this text out"
+            f"encoder {encoder}: the vector of {text!r} is not {what}; take another encoder, or leave this text out"
         )
 
 
