@@ -16,7 +16,6 @@ import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines, settings
-from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
@@ -88,7 +87,10 @@ def _drop_echoes(message: str) -> str:
 
 @click.group(name="hmltc_kedro")
 def cli() -> None:
-    """Commands of this project."""
+    """Commands of this project; in its repository they are commands of `kedro`.
+
+    Of the installed package `run` is the command where none is named.
+    """
 
 
 def keep_name(option: click.Parameter) -> click.Parameter:
@@ -120,11 +122,15 @@ if kedro_run.callback is not None:
 cli.add_command(run)
 
 
+def find_root() -> Path:
+    """Return the project's folder: Kedro's around the current one, which is it where there is none."""
+    return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.pass_obj
 @explain_errors
-def prepare_amazon531(project: ProjectMetadata, folder: Path) -> None:
+def prepare_amazon531(folder: Path) -> None:
     """Make the dataset amazon531 of FOLDER, your copy of TELEClass's data.
 
     FOLDER is data/Amazon-531 of a clone of https://github.com/yzhan238/TELEClass. Its files are checked, down to the
@@ -134,7 +140,7 @@ def prepare_amazon531(project: ProjectMetadata, folder: Path) -> None:
     from hmltc_kedro.corpus.amazon531 import prepare
 
     target = Path("data/01_raw/amazon531")
-    prepared = prepare(folder, project.project_path / target)
+    prepared = prepare(folder, find_root() / target)
     click.echo(f"Amazon-531: {prepared.counts}")
     for title, names in (("Written", prepared.written), ("There already", prepared.unchanged)):
         if names:
@@ -161,8 +167,7 @@ def new_dataset(name: str, **sources: Any) -> None:
     from hmltc_kedro.corpus.new_dataset import make_dataset
 
     check_folders({"dataset": name})
-    root = find_kedro_project(Path.cwd()) or Path.cwd()
-    made = make_dataset(root / "data" / "01_raw" / name, **sources)
+    made = make_dataset(find_root() / "data" / "01_raw" / name, **sources)
     click.echo("\n".join([f"Made data/01_raw/{name}", *(f"  {line}" for line in made.describe())]))
     click.echo(f"Next: kedro run --pipeline=ingest --params=dataset={name}, and without --pipeline the whole chain")
 

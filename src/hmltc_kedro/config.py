@@ -81,7 +81,17 @@ class ProjectConfigLoader(OmegaConfigLoader):
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return the configuration `key`."""
+        """Return the configuration `key`.
+
+        Raises:
+            InputError: there is no configuration here at all, or a setting of it that cannot be.
+        """
+        base = Path(self.conf_source) / self.base_env
+        if self._protocol == "file" and not base.is_dir():
+            raise InputError(
+                f"{base}: no such folder; stand in the folder of `conf`, or give it with --conf-source, a folder or "
+                "conf-hmltc_kedro.tar.gz"
+            )
         if key == "credentials":
             return HiddenDict(hide_values(self._read_credentials()))
         if key in {"catalog", "parameters"}:

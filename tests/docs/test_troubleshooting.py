@@ -13,6 +13,7 @@ import pytest
 from fake_llm import KEY, Body, Response, completion, failure, good, make_requests, serve
 from hmltc_kedro.annotation.review import choose_format, write_items
 from hmltc_kedro.augmentation.training_examples import build_examples
+from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
 from hmltc_kedro.corpus.document_pile import read_pile
@@ -22,6 +23,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
+from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.models import resolve_model
 from ingest import edit, ingest
@@ -190,6 +192,7 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "Texts with and without an id": write_and("texts.txt", "1\ta\nb\n", read_pile),
     "A table without the texts": write_and("texts.csv", "id,review\n1,a\n", read_pile),
     "A package for ontologies": write_and("classes.obo", "", read_without_pronto),
+    "There is no configuration": lambda: ProjectConfigLoader("conf", **CONFIG_LOADER_ARGS)["parameters"],
     "Not TELEClass's folder": lambda: prepare(Path("TELEClass/data"), Path("data/01_raw/amazon531")),
 }
 """By heading, what raises the message; they run in an empty folder."""
