@@ -32,11 +32,13 @@ format: $(VENV)/.dev ## Rewrite the code in the project's style
 docs: $(VENV)/.run ## Bring the generated tables of docs/ up to date
 	$(BIN)/python tools/generate_docs.py
 
-viz: $(VENV)/.run ## Browse the pipelines and the data in Kedro-Viz
-	$(BIN)/kedro viz run
+viz: $(VENV)/.run ## Browse the stages and their data in Kedro-Viz
+	$(BIN)/python tools/view_graph.py
 
-viz-build: $(VENV)/.run ## Write Kedro-Viz with its previews to build/, a static site for any web server
+viz-build: $(VENV)/.run ## Write Kedro-Viz with its previews to site/, a static site for any web server
+	rm -rf build site # Kedro-Viz always writes to build/, where `kedro package` leaves the package
 	$(BIN)/kedro viz build --include-previews
+	mv build site
 
 notebooks: $(VENV)/.dev ## Open the notebooks in JupyterLab
 	$(BIN)/kedro jupyter lab notebooks

@@ -11,6 +11,7 @@ from kedro.config import OmegaConfigLoader
 from hmltc_kedro.config import (
     ProjectConfigLoader,
     check_folders,
+    check_homes,
     complete_settings,
     expand_variants,
     find_variant_inputs,
@@ -447,3 +448,47 @@ def test_source_of_label_is_meant_from_the_project(source: str, expected: str) -
     catalog = load_catalog(label={"source": source})
     assert catalog["bulk_documents"]["source"] == expected, "so that `kedro refresh` looks where the stage does"
     assert load_catalog()["bulk_documents"]["source"] == f"{REPOSITORY}/data/01_raw/sample/bulk"
+
+
+# ---------------------------------------------------------------------- what is no parameter
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({"encoder": "mpnet"}, ["`encoder`: it is a global; write `encoder: ...` into conf/local/globals.yml"]),
+        ({"llm": "openai"}, ["`llm`: it is a global; write `llm: ...` into conf/local/globals.yml"]),
+        ({"variant": "/x"}, ["`variant`: it is a global; write `variant: ...` into conf/local/globals.yml"]),
+        ({"llm": {"model": "x"}}, ["`llm.model`: it is a global; write `llm_model: ...` into conf/local/globals.yml"]),
+        ({"encoder": {"batch_size": 8}}, ["`encoder.batch_size`: look for it below `encoder` in {}"]),
+        ({"llm": {"max_cost": 5}}, ["`llm.max_cost`: look for it below `llm` in {}"]),
+        ({"llm": {"api_key": "sk-1"}}, ["`llm.api_key`: it is a credential; {}"]),
+        ({"OPENAI_API_KEY": "sk-1"}, ["`OPENAI_API_KEY`: it is a credential; {}"]),
+        ({"openai": {"key": "sk-1"}}, ["`openai.key`: it is a credential; {}"]),
+        (
+            {"encoder": "x", "llm_model": "y"},
+            [
+                "`encoder`: it is a global; write `encoder: ...` into conf/local/globals.yml",
+                "`llm_model`: it is a global; write `llm_model: ...` into conf/local/globals.yml",
+            ],
+        ),
+    ],
+)
+def test_what_has_another_home_is_sent_there(given: dict[str, Any], lines: list[str]) -> None:
+    homes = {True: "write it into conf/local/credentials.yml, as in conf/base/credentials.yml"}
+    with pytest.raises(InputError) as raised:
+        check_homes(given, {"dataset": "sample", "encoder": "", "llm": "", "llm_model": "", "variant": ""}, "local")
+    expected = [line.format(homes.get("credential" in line, "conf/base/catalog_resources.yml")) for line in lines]
+    assert str(raised.value).splitlines() == [f"there is no parameter {line}" for line in expected]
+    assert "sk-1" not in str(raised.value)
+
+
+def test_environment_is_named_whose_file_holds() -> None:
+    settings = {"env": "paper", "runtime_params": {"encoder": "x"}, **CONFIG_LOADER_ARGS}
+    loader = ProjectConfigLoader(str(REPOSITORY / "conf"), **settings)
+    with pytest.raises(InputError, match=r"write `encoder: \.\.\.` into conf/paper/globals\.yml$"):
+        loader["parameters"]
+
+
+def test_dataset_is_a_parameter_and_a_global() -> None:
+    check_homes({"dataset": "mine", "train": {"encoder": 1, "bulk": 2}}, {"dataset": "sample", "encoder": ""}, "local")

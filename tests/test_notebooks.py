@@ -1,6 +1,7 @@
 """The notebooks run from top to bottom on what a run has written, and are kept without outputs."""
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from nbclient import NotebookClient
 
 from kedro_project import REPOSITORY, Finished, Project
 
-LOAD = "%load_ext kedro.ipython"
+LOAD = "%load_ext hmltc_kedro.notebook"
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
@@ -44,6 +45,7 @@ def test_notebook_runs_and_draws(path: Path, project: Project, ablation_run: Fin
     folder = project.folder / "notebooks"
     folder.mkdir(exist_ok=True)
     shutil.copy(path, folder)
+    lying = sorted(folder.iterdir())
     book = nbformat.read(folder / path.name, 4)
     book.cells[1].source = f"{LOAD}\n%reload_kedro --env=test"
     client = NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
@@ -53,3 +55,25 @@ def test_notebook_runs_and_draws(path: Path, project: Project, ablation_run: Fin
     tables = [output for output in outputs if "<table" in output.get("data", {}).get("text/html", "")]
     assert len(figures) >= 2 and len(tables) >= 3
     assert project.read_digests("test") == before, "a notebook reads"
+    assert sorted(folder.iterdir()) == lying, "and leaves nothing behind"
+    printed = "".join(str(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in outputs)
+    assert "INFO" not in printed and "Warning" not in printed and "WARNING" not in printed
+
+
+@pytest.mark.slow
+def test_entry_that_is_missing_is_one_line_with_its_command(project: Project, first_run: Finished) -> None:
+    folder = project.folder / "notebooks"
+    folder.mkdir(exist_ok=True)
+    cells = [f"{LOAD}\n%reload_kedro --env=paper --params=dataset=elsewhere", 'catalog.load("final.predictions")']
+    cells += ['catalog.load("no_such_entry")', "1 / 0"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(book, timeout=120, kernel_name="python3", resources=resources, allow_errors=True).execute()
+    said = ["".join(str(o.get("text", "")) for o in cell.outputs) for cell in book.cells]
+    command = "kedro run --pipeline=ablation --env=paper --params=dataset=elsewhere"
+    assert said[0] == ""
+    assert re.fullmatch(
+        rf"Error: entry `final\.predictions` is missing \(.*\.parquet\); make it with: {command}\n", said[1]
+    )
+    assert said[2].startswith("Error: there is no entry `no_such_entry`; ")
+    assert not said[3] and "ZeroDivisionError" in str(book.cells[3].outputs)

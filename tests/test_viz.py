@@ -1,15 +1,11 @@
 """Kedro-Viz: the graph has boxes, layers and previews, and a browser shows it, live and as a static site."""
 
-import contextlib
 import functools
 import html
 import http.server
 import itertools
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,12 +17,16 @@ from typing import Any
 
 import pytest
 
+import view_graph
 from browser import BROWSER, open_page
 from hmltc_kedro.pipeline_registry import SHARED, register_pipelines
 from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.pipelines.train.nodes import train_classifier
 from kedro_project import ENVIRONMENT, Finished, Project
+
+FONT, READABLE = 14, 9
+"""Pixels of a name at full size, and those that it takes to read one."""
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
 PIPELINES = register_pipelines()
@@ -40,25 +40,14 @@ def read_json(url: str) -> Any:
         return json.load(answer)
 
 
-def find_port() -> int:
-    """Return a free port below the dynamic ones, which Kedro-Viz refuses."""
-    for port in range(21_000, 22_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise OSError("no free port")
-
-
 @pytest.fixture(scope="module")
 def viz(project: Project, first_run: Finished) -> Iterator[str]:
-    """Serve `kedro viz run` at a free port and return its address."""
-    port = find_port()
-    command = [sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--env=test", f"--port={port}"]
+    """Serve as `make viz` does, at a free port, and return the address."""
+    port = view_graph.find_port(21_000)
+    command = [sys.executable, view_graph.__file__, "--no-browser", "--env=test", f"--port={port}"]
     address = f"http://127.0.0.1:{port}"
     with (project.folder / "viz.log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=project.folder, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(command, cwd=project.folder, env=ENVIRONMENT, stdout=log, stderr=log)
     try:
         for _ in range(120):
             try:
@@ -69,9 +58,9 @@ def viz(project: Project, first_run: Finished) -> Iterator[str]:
                 time.sleep(0.5)
         yield address
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)  # and the process that it has started
+        server.terminate()
         server.wait(20)
+        assert view_graph.find_port(port) == port, "what it has started has ended as well"
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +120,15 @@ def test_every_entry_of_a_run_has_a_preview(viz: str, graph: dict[str, Any]) -> 
     nodes = [n for n in graph["nodes"] if n["type"] == "data"]
     assert {n["name"] for n in nodes} == {entry for entry in ENTRIES if not entry.startswith("params:")}
     without = [n["name"] for n in nodes if not read_json(f"{viz}/api/nodes/{n['id']}").get("preview")]
-    assert without == ["report"], "a page of its own, which Viz has no preview for"
+    assert not without
+
+
+def test_report_has_its_key_figures(viz: str, graph: dict[str, Any]) -> None:
+    node = next(n for n in graph["nodes"] if n["name"] == "report" and n["type"] == "data")
+    rows = dict(read_json(f"{viz}/api/nodes/{node['id']}")["preview"]["data"])
+    assert rows["title"] == "sample/test" and rows["predictions"] == "20" and rows["classes"] == "49"
+    assert rows["sections"].startswith("What this run is worth, Predictions, ")
+    assert rows["open"].endswith("/data/08_reporting/sample/test/report.html")
 
 
 @pytest.mark.parametrize("pipeline", ["__default__", "ablation"])
@@ -230,6 +227,28 @@ def find_drawn(page: str) -> set[str]:
     return set(re.findall(r'class="pipeline-node__text[^>]*>([^<]+)<', page))
 
 
+def find_scale(page: str) -> float:
+    """Return how large the graph is drawn, 1 for its full size."""
+    (scale,) = re.findall(r'class="pipeline-zoom-wrapper[^>]*scale\(([\d.]+)\)', page)
+    return float(scale)
+
+
+def test_address_of_the_first_view_is_printed(viz: str, project: Project) -> None:
+    for _ in range(20):
+        if f"The stages: {viz}{view_graph.FIRST_VIEW}\n" in (project.folder / "viz.log").read_text("utf-8"):
+            break
+        time.sleep(0.5)
+    else:
+        pytest.fail((project.folder / "viz.log").read_text("utf-8"))
+
+
+@needs_browser
+def test_names_of_the_stages_can_be_read_at_first(viz: str, tmp_path: Path) -> None:
+    page = browse(f"{viz}{view_graph.FIRST_VIEW}", tmp_path)
+    assert find_drawn(page) == set(STAGES)
+    assert FONT * find_scale(page) >= READABLE
+
+
 @needs_browser
 def test_browser_shows_graph_and_preview(viz: str, graph: dict[str, Any], tmp_path: Path) -> None:
     node = next(n for n in graph["nodes"] if n["name"] == "predictions")
@@ -249,4 +268,4 @@ def test_browser_shows_the_docstring_of_a_node(viz: str, graph: dict[str, Any], 
 
 @needs_browser
 def test_browser_shows_the_stages_alone_on_the_hosted_site(site: str, tmp_path: Path) -> None:
-    assert find_drawn(browse(f"{site}/?pid=__default__&types=nodes", tmp_path)) == set(STAGES)
+    assert find_drawn(browse(site + view_graph.FIRST_VIEW, tmp_path)) == set(STAGES)

@@ -1,20 +1,29 @@
-"""`python -m hmltc_kedro`: what `kedro run` does, for an installed package."""
+"""`hmltc_kedro` and `python -m hmltc_kedro`: the project's commands, for an installed package."""
 
+import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from kedro.framework.cli.utils import find_run_command
 from kedro.framework.project import configure_project
 
 
-def main(*args: Sequence[str], **kwargs: Any) -> Any:
-    """Run the project's `run` command."""
-    package_name = Path(__file__).parent.name
-    configure_project(package_name)
-    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
-    return find_run_command(package_name)(*args, **kwargs)
+def main(args: Sequence[str] | None = None, **kwargs: Any) -> Any:
+    """Run a command of the project; without the name of one it is `run`.
+
+    Args:
+        args: what is typed after the program's name; that of this process if it is left out.
+        kwargs: of `click.Command.main`.
+    """
+    configure_project("hmltc_kedro")
+    logging.getLogger("kedro_viz").setLevel(logging.ERROR)  # it misses a repository to write its statistics to
+    from hmltc_kedro.cli import cli
+
+    words = list(sys.argv[1:] if args is None else args)
+    if words[:1] != ["--help"] and not {*words[:1]} & cli.commands.keys():
+        words.insert(0, "run")
+    kwargs.setdefault("standalone_mode", not hasattr(sys, "ps1"))
+    return cli(words, prog_name="hmltc_kedro", **kwargs)
 
 
 if __name__ == "__main__":

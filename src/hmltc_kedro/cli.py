@@ -1,4 +1,4 @@
-"""The project's command line: `run` with errors a person can act on, `status`, `refresh` and `review`."""
+"""The project's commands: Kedro's `run` and what it has no command for, with errors that a person can act on."""
 
 import copy
 import functools
@@ -15,14 +15,15 @@ import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines, settings
-from kedro.framework.startup import ProjectMetadata
 from kedro.io import AbstractDataset, CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
+from kedro.utils import find_kedro_project
 from kedro.validation import ParameterValidationError
 from pluggy import PluginManager
 
+from hmltc_kedro.config import check_folders
 from hmltc_kedro.display import flatten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.table import draw_table, shorten, summarise_states
@@ -96,7 +97,10 @@ def explain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(name="hmltc_kedro")
 def cli() -> None:
-    """Commands of this project."""
+    """Commands of this project; in its repository they are commands of `kedro`.
+
+    Of the installed package `run` is the command where none is named.
+    """
 
 
 def keep_name(option: click.Parameter) -> click.Parameter:
@@ -128,11 +132,15 @@ if kedro_run.callback is not None:
 cli.add_command(run)
 
 
+def find_root() -> Path:
+    """Return the project's folder: Kedro's around the current one, which is it where there is none."""
+    return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.pass_obj
 @explain_errors
-def prepare_amazon531(project: ProjectMetadata, folder: Path) -> None:
+def prepare_amazon531(folder: Path) -> None:
     """Make the dataset amazon531 of FOLDER, your copy of TELEClass's data.
 
     FOLDER is data/Amazon-531 of a clone of https://github.com/yzhan238/TELEClass. Its files are checked, down to the
@@ -142,12 +150,36 @@ def prepare_amazon531(project: ProjectMetadata, folder: Path) -> None:
     from hmltc_kedro.corpus.amazon531 import prepare
 
     target = Path("data/01_raw/amazon531")
-    prepared = prepare(folder, project.project_path / target)
+    prepared = prepare(folder, find_root() / target)
     click.echo(f"Amazon-531: {prepared.counts}")
     for title, names in (("Written", prepared.written), ("There already", prepared.unchanged)):
         if names:
             click.echo("\n".join([title, *(f"  {target / name}" for name in names)]))
     click.echo("Next: kedro run --env=amazon531")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--classes", required=True, type=click.Path(path_type=Path), help="List, tree, paths, YAML, JSON or CSV.")
+@click.option(
+    "--documents", required=True, type=click.Path(path_type=Path), help="Text, a document a line; CSV, Parquet."
+)
+@click.option("--test-share", default=0.2, show_default=True, type=float, help="Of them.")
+@click.option("--seed", default=42, show_default=True, type=click.IntRange(0), help="Of the draw of the test part.")
+@click.option("--id-column", help="Of a table: doc_id or id if left out; rows are numbered where there is neither.")
+@click.option("--text-column", "text_columns", multiple=True, default=["text"], help="Of a table; may be repeated.")
+@explain_errors
+def new_dataset(name: str, **sources: Any) -> None:
+    """Make the dataset NAME, data/01_raw/NAME, of a file of classes and a pile of documents.
+
+    Nothing is written if anything is wrong, and no dataset is overwritten. data/01_raw/README.md has the forms.
+    """
+    from hmltc_kedro.corpus.new_dataset import make_dataset
+
+    check_folders({"dataset": name})
+    made = make_dataset(find_root() / "data" / "01_raw" / name, **sources)
+    click.echo("\n".join([f"Made data/01_raw/{name}", *(f"  {line}" for line in made.describe())]))
+    click.echo(f"Next: kedro run --pipeline=ingest --params=dataset={name}, and without --pipeline the whole chain")
 
 
 # ---------------------------------------------------------------------- freshness

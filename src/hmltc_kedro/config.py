@@ -81,7 +81,17 @@ class ProjectConfigLoader(OmegaConfigLoader):
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return the configuration `key`."""
+        """Return the configuration `key`.
+
+        Raises:
+            InputError: there is no configuration here at all, or a setting of it that cannot be.
+        """
+        base = Path(self.conf_source) / self.base_env
+        if self._protocol == "file" and not base.is_dir():
+            raise InputError(
+                f"{base}: no such folder; stand in the folder of `conf`, or give it with --conf-source, a folder or "
+                "conf-hmltc_kedro.tar.gz"
+            )
         if key == "credentials":
             return HiddenDict(hide_values(self._read_credentials()))
         if key in {"catalog", "parameters"}:
@@ -92,6 +102,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return anchor_paths(set_documents(config, self["parameters"]), self._root)
         if key != "parameters":
             return config
+        check_homes(config, global_values, self.env or self.default_run_env)
         complete = complete_settings(config)
         if complete.get("label", {}).get("source"):
             complete["label"]["source"] = _anchor(complete["label"]["source"], self._root, False)
@@ -148,6 +159,45 @@ def check_folders(settings: Mapping[str, Any]) -> None:
         raise InputError(f"dataset: {dataset!r} is no name; {rule}")
     if not isinstance(variant, str) or not re.fullmatch(f"(/{NAME})?", variant):
         raise InputError(f"variant: {variant!r} is no folder; write / and a name, or nothing")
+
+
+CREDENTIALS = ("credentials", "openai", "bulk", "api_key", "base_url_key", "OPENAI_API_KEY", "LLM_API_KEY")
+"""Names under which people look for secrets, which are no parameters."""
+
+RESOURCES = {
+    "llm": {"client": "llm", "model": "llm_model", "base_url": "llm_base_url"},
+    "encoder": {"model": "encoder"},
+}
+"""Entries of `catalog_resources.yml` that share their name with a global, and which of their settings are globals."""
+
+
+def check_homes(parameters: Mapping[str, Any], global_values: Mapping[str, Any], env: str) -> None:
+    """Refuse parameters that are something else, and say what; no value is shown, since it may be a secret.
+
+    Args:
+        parameters: by their names at the top.
+        global_values: the globals; `dataset` is one that may be a parameter as well.
+        env: the environment whose files hold before those of `conf/base`.
+
+    Raises:
+        InputError: one line each.
+    """
+    problems = []
+    for name, value in parameters.items():
+        for path, _ in flatten({name: value}):
+            below = path.removeprefix(f"{name}.")
+            home = RESOURCES.get(name, {}).get(below, name if path == name else "")
+            if name in CREDENTIALS or (name in RESOURCES and below in CREDENTIALS):
+                where = "it is a credential; write it into conf/local/credentials.yml, as in conf/base/credentials.yml"
+            elif home in global_values and home != "dataset":
+                where = f"it is a global; write `{home}: ...` into conf/{env}/globals.yml"
+            elif name in RESOURCES:
+                where = f"look for it below `{name}` in conf/base/catalog_resources.yml"
+            else:
+                continue
+            problems.append(f"there is no parameter `{path}`: {where}")
+    if problems:
+        raise InputError.from_problems(problems)
 
 
 PATHS = ("cache", "recordings", "source", "target", "model")

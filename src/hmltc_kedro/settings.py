@@ -1,7 +1,12 @@
 """Kedro's project settings."""
 
+import os
+
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.hooks import FreshnessHooks, ProjectHooks
+
+# Kedro sends usage data unless it is told not to: `.telemetry` is for the repository, this for the installed package.
+os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
 
 HOOKS = (FreshnessHooks(), ProjectHooks())
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from kedro.io import DatasetError, Version
 
-from hmltc_kedro.datasets.files import CSVDataset, JSONDataset, ParquetDataset, PlotlyDataset, TextDataset
+from hmltc_kedro.datasets.files import CSVDataset, HTMLDataset, JSONDataset, ParquetDataset, PlotlyDataset
 from hmltc_kedro.evaluation.label_files import read_label_file
 
 FRAME = pd.DataFrame({"id": ["0", "1"], "n": [1, 2]})
@@ -20,7 +20,7 @@ CASES: list[Any] = [
     pytest.param(CSVDataset, "x.csv", FRAME, FRAME.assign(n=7), id="csv"),
     pytest.param(JSONDataset, "x.json", {"f1": 0.5, "levels": [1, 2]}, {"f1": 0.7}, id="json"),
     pytest.param(PlotlyDataset, "x.json", go.Figure(go.Bar(y=[1, 2])), go.Figure(go.Bar(y=[3])), id="plotly"),
-    pytest.param(TextDataset, "x.html", "<p>café\u2028</p>\n", "<p>…</p>", id="text"),
+    pytest.param(HTMLDataset, "x.html", "<p>café\u2028</p>\n", "<p>…</p>", id="text"),
 ]
 
 
@@ -137,7 +137,7 @@ def test_optional_file_that_is_missing_is_an_empty_object(tmp_path: Path) -> Non
 
 
 def test_text_is_utf8_whatever_the_machines_encoding_is(tmp_path: Path) -> None:
-    TextDataset(filepath=str(tmp_path / "x.html")).save("café")
+    HTMLDataset(filepath=str(tmp_path / "x.html")).save("café")
     assert (tmp_path / "x.html").read_bytes() == b"caf\xc3\xa9"
 
 

@@ -10,13 +10,10 @@ import pandas as pd
 import pytest
 
 from hmltc_kedro import datasets
-from hmltc_kedro.datasets.previews import MAX_CELL, preview_frame, preview_settings
-
-DRAWN = [name for name in datasets.__all__ if name != "TextDataset"]
-"""A text has no preview: the one there is, the report, is a page for a browser of its own."""
+from hmltc_kedro.datasets.previews import MAX_CELL, preview_frame, preview_page, preview_settings
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", datasets.__all__)
 def test_every_dataset_has_a_preview_of_a_type_that_viz_draws(name: str) -> None:
     annotation = inspect.signature(getattr(datasets, name).preview).return_annotation
     # As kedro_viz.models.flowchart.node_metadata reads it.
@@ -25,7 +22,7 @@ def test_every_dataset_has_a_preview_of_a_type_that_viz_draws(name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in DRAWN if name not in ("BulkDataset", "EncoderDataset", "LLMDataset", "RawTableDataset")]
+    "name", sorted({*datasets.__all__} - {"BulkDataset", "EncoderDataset", "LLMDataset", "RawTableDataset"})
 )
 def test_preview_of_what_is_not_made_yet_is_none(name: str, tmp_path: Path) -> None:
     assert getattr(datasets, name)(filepath=str(tmp_path / "nothing")).preview() is None
@@ -88,3 +85,17 @@ def test_every_dataset_is_found_by_its_name(name: str) -> None:
 def test_unknown_dataset_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'PickleDataset'"):
         _ = datasets.PickleDataset
+
+
+def test_page_shows_what_is_at_its_head_its_sections_and_where_it_lies() -> None:
+    page = (
+        "<h1>My &amp; data</h1><ul><li><b>1,204</b> predictions</li><li><b>0.8045</b> sample-<i>F1</i></li></ul>"
+        '<h2 id="a">Worth</h2><p>x</p><h2>How far to <b>trust</b> this</h2>'
+    )
+    assert preview_page(page, "file:///report.html")["data"] == [
+        ["title", "My & data"],
+        ["predictions", "1,204"],
+        ["sample-F1", "0.8045"],
+        ["sections", "Worth, How far to trust this"],
+        ["open", "file:///report.html"],
+    ]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import pytest
 from fake_llm import KEY, Body, Response, completion, failure, good, make_requests, serve
 from hmltc_kedro.annotation.review import choose_format, write_items
 from hmltc_kedro.augmentation.training_examples import build_examples
+from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
+from hmltc_kedro.corpus.document_pile import read_pile
+from hmltc_kedro.corpus.new_dataset import make_dataset, read_classes
 from hmltc_kedro.corpus.raw_documents import build_documents
 from hmltc_kedro.datasets.llm import LLMDataset
 from hmltc_kedro.datasets.raw import RawTableDataset
@@ -21,6 +25,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
+from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.models import resolve_model
 from hmltc_kedro.text.vector_cache import VectorCache
@@ -44,6 +49,7 @@ COMMANDS = {
     "There is no such parameter": "run --params=datset=mine",
     "There is no such setting": "run --params=pseudo_label.top_q=3",
     "A setting is out of range": "run --params=pseudo_label.gap.value=1.5",
+    "A parameter that is something else": "run --params=encoder=mpnet",
     "There is no such pipeline": "run --pipeline=ingets",
     "There is no such environment": "run --env=papre",
     "There is no such node": "run --from-nodes=decode_prediction",
@@ -160,6 +166,12 @@ def score_other_documents() -> None:
     gold_labels.align_gold_labels(gold, Taxonomy.from_edges([("0", "pets")], []), ["0", "1"])
 
 
+def read_without_pronto(path: Path) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setitem(sys.modules, "pronto", None)
+        read_classes(path)
+
+
 FUNCTIONS: dict[str, Callable[[], object]] = {
     "A CSV corpus has other columns": write_and(CSV_CORPUS, "id,review\n0,kettle\n", raw_files.read_corpus_frame),
     "A Parquet column is no text": read_decimal_ids,
@@ -205,6 +217,14 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
         "review.csv", "", lambda path: write_items([], path, "argilla", Taxonomy.from_edges([("0", "pets")], []))
     ),
     "A file of no known format": lambda: choose_format(Path("review.txt"), None),
+    "A dataset is there already": write_and(
+        "data/01_raw/mine/x", "", lambda path: make_dataset(path.parent, Path("a"), Path("b"))
+    ),
+    "Classes with a cycle": write_and("classes.csv", "parent,child\na,b\nb,c\nc,a\n", read_classes),
+    "Texts with and without an id": write_and("texts.txt", "1\ta\nb\n", read_pile),
+    "A table without the texts": write_and("texts.csv", "id,review\n1,a\n", read_pile),
+    "A package for ontologies": write_and("classes.obo", "", read_without_pronto),
+    "There is no configuration": lambda: ProjectConfigLoader("conf", **CONFIG_LOADER_ARGS)["parameters"],
     "Not TELEClass's folder": lambda: prepare(Path("TELEClass/data"), Path("data/01_raw/amazon531")),
 }
 """By heading, what raises the message; they run in an empty folder."""

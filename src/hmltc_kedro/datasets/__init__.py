@@ -11,6 +11,7 @@ _HOMES = {
     "ClassifierDataset": "classifier",
     "EncoderDataset": "encoder",
     "CSVDataset": "files",
+    "HTMLDataset": "files",
     "JSONDataset": "files",
     "ParquetDataset": "files",
     "PlotlyDataset": "files",
@@ -19,7 +20,6 @@ _HOMES = {
     "StudentDataset": "student",
     "TaxonomyDataset": "taxonomy",
     "TensorDataset": "tensors",
-    "TextDataset": "files",
 }
 __all__ = sorted(_HOMES)
 

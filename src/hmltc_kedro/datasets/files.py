@@ -18,7 +18,7 @@ from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 
 from hmltc_kedro.corpus.csv_cells import guard_cell, restore_cell
-from hmltc_kedro.datasets.previews import only_if_made, preview_frame, preview_settings
+from hmltc_kedro.datasets.previews import only_if_made, preview_frame, preview_page, preview_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,10 +115,18 @@ class PlotlyDataset(_AtomicSave, KedroPlotlyDataset):  # type: ignore[misc]
     preview = only_if_made(KedroPlotlyDataset.preview)
 
 
-class TextDataset(_AtomicSave, KedroTextDataset):  # type: ignore[misc]
-    """A text in UTF-8, whatever the machine's own encoding is."""
+class HTMLDataset(_AtomicSave, KedroTextDataset):  # type: ignore[misc]
+    """A page of HTML in UTF-8, whatever the machine's own encoding is.
+
+    The preview has the key figures at its head, its sections and its address.
+    """
 
     DEFAULT_FS_ARGS = {
         "open_args_save": {"mode": "w", "encoding": "utf-8"},
         "open_args_load": {"mode": "r", "encoding": "utf-8"},
     }
+
+    @only_if_made
+    def preview(self) -> TablePreview:
+        """Return one row a figure for Kedro-Viz."""
+        return preview_page(self.load(), Path(self._filepath).absolute().as_uri())

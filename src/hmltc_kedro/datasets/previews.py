@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import html
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,6 +42,20 @@ def preview_frame(frame: pd.DataFrame) -> TablePreview:
 def preview_settings(values: Mapping[str, Any]) -> TablePreview:
     """Return nested settings or numbers for Kedro-Viz: one row a value, keys joined by dots."""
     return _make_table(["name", "value"], ((name, _list_values(value)) for name, value in flatten(values)))
+
+
+def preview_page(page: str, address: str) -> TablePreview:
+    """Return a page of HTML for Kedro-Viz: its title, the figures of its tiles, its sections and where it lies."""
+    tiles = re.findall(r"<li><b>(.*?)</b>(.*?)</li>", page)
+    sections = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    rows = [("title", "".join(re.findall(r"<h1[^>]*>(.*?)</h1>", page)[:1])), *((name, value) for value, name in tiles)]
+    rows += [("sections", ", ".join(sections)), ("open", address)]
+    return _make_table(["name", "value"], ((_strip(name), _strip(value)) for name, value in rows))
+
+
+def _strip(text: str) -> str:
+    """Return HTML as the text that it shows."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
 
 
 def _make_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> TablePreview:
