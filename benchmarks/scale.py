@@ -40,7 +40,7 @@ def make_project(folder: Path) -> Path:
     """Make a project of the same code and settings with the static encoder."""
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "src").symlink_to(ROOT / "src")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     save_encoder(folder / "encoder")
     settings = folder / "conf" / "base" / "globals.yml"
     settings.write_text(settings.read_text("utf-8").replace("encoder: embedded", "encoder: encoder"), "utf-8")
