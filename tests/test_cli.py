@@ -343,14 +343,22 @@ def test_bad_documents_can_be_set_aside(project: Project) -> None:
     assert len(pd.read_parquet(project.folder / "data/02_intermediate/some_bad/documents.parquet")) == 60
 
 
-def test_other_errors_keep_their_traceback(project: Project) -> None:
+def test_damaged_entry_is_one_line_and_other_errors_keep_their_traceback(project: Project) -> None:
     project.add_dataset("broken", vectors=False)
     project.run("--params=dataset=broken", "--pipeline=ingest")
-    (project.folder / "data/02_intermediate/broken/taxonomy.parquet").write_bytes(b"not parquet")
+    entry = project.folder / "data/02_intermediate/broken/taxonomy.parquet"
+    entry.write_bytes(b"not parquet")
     done = project.kedro("run", "--params=dataset=broken", "--pipeline=enrich")
     assert done.code == 1
+    assert "Traceback" not in done.err
+    assert done.err.startswith("Error: data/02_intermediate/broken/taxonomy.parquet: cannot be read")
+    project.run("--params=dataset=broken", "--pipeline=ingest")
+    documents = project.folder / "data/02_intermediate/broken/documents.parquet"
+    pd.DataFrame({"doc_id": ["0"]}).to_parquet(documents)  # is read, and does not fit
+    done = project.kedro("run", "--params=dataset=broken", "--nodes=embed_documents")
+    assert done.code == 1
     assert "Traceback" in done.err
-    assert "taxonomy" in done.err
+    assert "KeyError: 'split'" in done.err
 
 
 # ---------------------------------------------------------------------- quick commands stay quick

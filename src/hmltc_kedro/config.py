@@ -93,7 +93,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 "conf-hmltc_kedro.tar.gz"
             )
         if key == "credentials":
-            return HiddenDict(hide_values(self._read_credentials()))
+            # Storage of this machine needs none, and a credentials.yml of one's own need not name it.
+            return HiddenDict(hide_values({"bulk": {}, **self._read_credentials()}))
         if key in {"catalog", "parameters"}:
             global_values = super().__getitem__("globals")
             check_folders({**global_values, **(self.runtime_params or {})})

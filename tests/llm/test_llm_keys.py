@@ -279,11 +279,12 @@ def test_what_lies_in_local_holds_in_every_environment(conf: Path, env: str | No
 
 def test_an_environment_goes_before_local_and_local_before_base(conf: Path, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    assert load(conf, "paper") == {"openai": {"api_key": KEY, "base_url_key": None}}
+    assert load(conf, "paper") == {"bulk": {}, "openai": {"api_key": KEY, "base_url_key": None}}
     (conf / "local" / "credentials.yml").write_text("openai: {api_key: of local}\nbucket: {key: s3}\n")
     (conf / "paper" / "credentials.yml").write_text("openai: {api_key: of paper}\n")
-    assert load(conf, "paper") == {"openai": {"api_key": "of paper"}, "bucket": {"key": "s3"}}
-    assert load(conf) == {"openai": {"api_key": "of local"}, "bucket": {"key": "s3"}}
+    rest = {"bulk": {}, "bucket": {"key": "s3"}}
+    assert load(conf, "paper") == {"openai": {"api_key": "of paper"}, **rest}
+    assert load(conf) == {"openai": {"api_key": "of local"}, **rest}
 
 
 def test_a_project_without_local_has_credentials(conf: Path) -> None:
@@ -341,7 +342,7 @@ def test_kedros_loggers_at_debug_show_no_key(own_project: Project) -> None:
     done = subprocess.run(command, cwd=own_project.folder, env=environment, capture_output=True, text=True, check=False)
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
-    assert "conf_creds: {'openai': ***" in printed
+    assert "conf_creds: {'bulk': ***, 'openai': ***" in printed
     assert not re.search("canary|987654321", printed)
 
 
