@@ -60,7 +60,10 @@ def viz(project: Project, first_run: Finished) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(20)
-        assert view_graph.find_port(port) == port, "what it has started has ended as well"
+        deadline = time.monotonic() + 20  # it has been told to, and takes its time
+        while view_graph.find_port(port) != port:
+            assert time.monotonic() < deadline, "what it has started has not ended"
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,10 @@ def test_graph_has_layers_in_order_tags_and_pipelines(graph: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("entry", "columns"),
     [
-        ("predictions", ["doc_id", "class_ids", "names", "paths", "scores", "fits", "decision", "source"]),
+        (
+            "predictions",
+            ["doc_id", "class_ids", "names", "paths", "scores", "probabilities", "fits", "decision", "source"],
+        ),
         ("silver_labels", ["split", "doc_id", "class_ids", "confidence", "kept", "agreement"]),
     ],
 )

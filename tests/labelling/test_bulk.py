@@ -50,7 +50,16 @@ def test_labels_are_the_predictions_of_the_texts(folder: BulkFolder, label: Labe
     assert read_labels(folder) == ALL
     parts = [pd.read_parquet(Path(folder.target) / name) for name in ("second.parquet", "second-00001.parquet")]
     found = pd.concat(parts, ignore_index=True)
-    assert list(found.columns) == ["doc_id", "class_ids", "names", "paths", "scores", "fits", "decision"]
+    assert list(found.columns) == [
+        "doc_id",
+        "class_ids",
+        "names",
+        "paths",
+        "scores",
+        "probabilities",
+        "fits",
+        "decision",
+    ]
     expected = HierarchicalClassifier.load(model, device="cpu").predict_frame(TEXTS)
     for column in ("class_ids", "names"):
         assert list(map(list, found[column])) == list(expected[column])

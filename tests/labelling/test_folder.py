@@ -18,6 +18,7 @@ LABELS = pd.DataFrame(
         "names": [["animals"], ["garden", "tools"]],
         "paths": [[["an"]], [["ga", "to"]]],
         "scores": [[0.5], [0.25]],
+        "probabilities": [[0.5], [0.5, 0.125]],
         "fits": [True, False],
         "decision": ["accept", "review"],
     }
