@@ -174,7 +174,8 @@ def test_errors_of_a_storages_own_are_a_line_without_options(monkeypatch: pytest
 
 
 def test_wrong_keys_of_a_bucket_are_a_line(s3: Place) -> None:
-    options = {**s3.options, "endpoint_url": "http://127.0.0.1:9"}
+    once = {"retries": {"max_attempts": 1}}  # of botocore, which would wait longer before each
+    options = {**s3.options, "endpoint_url": "http://127.0.0.1:9", "config_kwargs": once}
     with pytest.raises(InputError) as caught:
         list_files("s3://nowhere", ENDINGS, options)
     assert str(caught.value).startswith("s3://nowhere: cannot be listed (")
