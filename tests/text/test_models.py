@@ -95,3 +95,21 @@ def test_each_file_that_shapes_vectors_is_in_the_fingerprint(name: str, tmp_path
     (tmp_path / "README.md").write_text("two")
     seen.add(fingerprint_model(tmp_path, 64))
     assert len(seen) == 3
+
+
+def test_weights_of_every_module_are_fetched_from_the_hub_and_no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.utils import filter_repo_objects
+
+    there = ["model.safetensors", "pytorch_model.bin", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin"]
+    there += ["0_StaticEmbedding/model.safetensors", "model-00001-of-00002.safetensors", "2_Dense/config.json"]
+    fetched: list[str] = []
+
+    def fetch(name: str, allow_patterns: list[str]) -> str:
+        fetched.extend(filter_repo_objects(there, allow_patterns=allow_patterns))
+        raise OSError
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    with pytest.raises(InputError):
+        resolve_model("some/model")
+    assert fetched == [name for name in there if not name.endswith(".bin")]

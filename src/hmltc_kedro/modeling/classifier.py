@@ -182,11 +182,8 @@ class HierarchicalClassifier:
 
     def gather_evidence(self, texts: Texts, cache: TextEncoder | None = None) -> Evidence:
         """Return the evidence on all texts at once, in their order; for the few that a student learns from."""
-        parts = list(self.iterate_evidence(texts, cache=cache))
-        if not parts:
-            return Evidence.empty(len(self.taxonomy))
-        rows = np.concatenate([rows for rows, _ in parts])
-        return Evidence.join([evidence for _, evidence in parts])[np.argsort(rows)]
+        parts = [evidence for _, evidence in self.iterate_evidence(texts, cache=cache)]
+        return Evidence.join(parts) if parts else Evidence.empty(len(self.taxonomy))
 
     def iterate_evidence(
         self, texts: Texts, batch_size: int = 32, cache: TextEncoder | None = None
@@ -208,12 +205,11 @@ class HierarchicalClassifier:
         texts, device = read_texts(texts), choose_device(self._device)
         self.head.to(device)
         vectors = cache.encode(texts) if cache is not None and cache.fingerprint == self.frozen else None
-        order = np.argsort([-len(text) for text in texts], kind="stable")
         bar = tqdm(total=len(texts), desc="classify", unit="doc", disable=not show_progress())
         with bar, torch.no_grad():
             for start in range(0, len(texts), CHUNK):
-                rows = order[start : start + CHUNK]
-                chunk = [texts[row] for row in rows]
+                chunk = texts[start : start + CHUNK]
+                rows = np.arange(start, start + len(chunk))
                 own = self._encode(chunk, batch_size) if vectors is None else vectors[rows]
                 lexical = self.lexical or LexicalView.empty(len(self.taxonomy))
                 words = lexical.represent(chunk)

@@ -131,8 +131,12 @@ class TextEncoder:
         return np.stack([known[key] for key in keys]).astype(np.float32, copy=False)
 
     def _encode_chunks(self, todo: dict[bytes, str]):  # type: ignore[no-untyped-def]
-        """Yield (keys, vectors) chunk by chunk, longest texts first as sentence-transformers does."""
-        items = sorted(todo.items(), key=lambda item: len(item[1]), reverse=True)
+        """Yield (keys, vectors) chunk by chunk.
+
+        In the order of the corpus, so that long and short texts are mixed and the time left that is shown is true;
+        within a chunk the model sorts them.
+        """
+        items = list(todo.items())
         bar = tqdm(total=len(items), desc="encode", unit="text", disable=not show_progress() or not items)
         with bar:
             for start in range(0, len(items), CHUNK):

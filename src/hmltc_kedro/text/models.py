@@ -57,7 +57,7 @@ def resolve_model(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        patterns = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+        patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]  # those of 2_Dense and the like too
         directory = Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:
         raise InputError(
