@@ -126,6 +126,7 @@ def _read_rows(piece: Piece, columns: Columns, options: Mapping[str, Any]) -> Ra
     import pyarrow as pa
 
     file = piece.file
+    assert piece.stop is not None
     with _open_parquet(file, options) as table:
         found = table.schema_arrow.names
         places = columns.locate(file.address, found)
@@ -141,19 +142,18 @@ def _read_rows(piece: Piece, columns: Columns, options: Mapping[str, Any]) -> Ra
     return join_columns(file.address, read, len(columns.key), piece.start + 1)
 
 
-def _slice_batches(table: pq.ParquetFile, columns: list[str], start: int, stop: int | None) -> Iterator[pa.RecordBatch]:
+def _slice_batches(table: pq.ParquetFile, columns: list[str], start: int, stop: int) -> Iterator[pa.RecordBatch]:
     """Yield rows `start` to `stop` of a file; row groups that have none of them are not read."""
     sizes = [table.metadata.row_group(number).num_rows for number in range(table.metadata.num_row_groups)]
     ends = list(accumulate(sizes))
-    last = ends[-1] if stop is None and ends else stop or 0
-    groups = [number for number, end in enumerate(ends) if end > start and end - sizes[number] < last]
+    groups = [number for number, end in enumerate(ends) if end > start and end - sizes[number] < stop]
     before = ends[groups[0]] - sizes[groups[0]] if groups else 0
     for batch in table.iter_batches(READ, row_groups=groups, columns=columns):
-        begin, end = max(0, start - before), min(len(batch), last - before)
+        begin, end = max(0, start - before), min(len(batch), stop - before)
         if begin < end:
             yield batch.slice(begin, end - begin)
         before += len(batch)
-        if before >= last:
+        if before >= stop:
             return
 
 

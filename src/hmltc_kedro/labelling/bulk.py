@@ -117,9 +117,8 @@ class _Run:
             seconds,
             old,
         )
-        left_out = sum(shard.left_out for shard in self._shards.values())
-        if left_out:
-            logger.warning("%d documents are left out", left_out)
+        if manifest["left_out"]:
+            logger.warning("%d documents are left out", manifest["left_out"])
         if self._failures:
             what = "1 file is" if len(self._failures) == 1 else f"{len(self._failures)} files are"
             message = f"{what} set aside, the others are labelled; mend and run again"

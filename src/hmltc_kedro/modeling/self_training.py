@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hmltc_kedro.arrays import FloatArray
+from hmltc_kedro.arrays import FloatArray, HalfArray
 from hmltc_kedro.modeling.examples import LabelBatch
-
-HalfArray = npt.NDArray[np.float16]
 
 BLOCK = 4096
 """Documents at a time in sums over the corpus."""

@@ -1,9 +1,8 @@
 """Parameters of the stage `label`."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from hmltc_kedro.labelling.engines import EngineName
 from hmltc_kedro.pipelines.base import StageParams
 
 
@@ -14,7 +13,7 @@ class LabelParams(StageParams):
     """Parquet or CSV files: a folder, a pattern or a file, anywhere fsspec reads, such as `s3://bucket/prefix/*.parquet`;
     null is `bulk/` beside the raw files.
     """
-    engine: Literal["serial", "processes", "dask"] = "serial"
+    engine: EngineName = "serial"
     """Who labels: this process, processes of this machine, or the workers of a Dask scheduler."""
     workers: int | None = Field(None, gt=0)
     """Processes of this machine, which share its cores; null is one a core. Each holds the model."""
