@@ -8,7 +8,7 @@ RUN chown kedro:kedro /project
 # What is installed changes less often than the code: dependencies are a layer of their own.
 COPY --chown=kedro:kedro pyproject.toml constraints.txt README.md LICENSE .telemetry ./
 COPY --chown=kedro:kedro src/hmltc_kedro/__init__.py src/hmltc_kedro/__init__.py
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu --constraint constraints.txt --editable .
+RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu --constraint constraints.txt --editable '.[kedro,llm]'
 
 COPY --chown=kedro:kedro src src
 COPY --chown=kedro:kedro conf conf

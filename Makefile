@@ -51,9 +51,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[kedro,llm]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dask,dev,notebooks,s3]'
+	$(PIP) --editable '.[dask,dev,kedro,llm,notebooks,s3]'
 	touch $@ $(VENV)/.run

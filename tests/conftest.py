@@ -100,7 +100,9 @@ def lexical(diamond: Taxonomy) -> LexicalView:
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
     """Return the embedded MiniLM with a cache of its own."""
-    return TextEncoder(max_length=64, device="cpu", cache=tmp_path_factory.mktemp("cache") / "vectors.sqlite")
+    return TextEncoder(
+        max_length=64, max_windows=1, device="cpu", cache=tmp_path_factory.mktemp("cache") / "vectors.sqlite"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,18 @@
 """Parameters as nodes get them, checked and complete; variants of the ablation; the environments of conf/."""
 
+import inspect
 import json
 import shutil
 from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from kedro.config import OmegaConfigLoader
 
+from hmltc_kedro import HierarchicalClassifier
 from hmltc_kedro.config import (
+    SETTINGS,
     ProjectConfigLoader,
     check_folders,
     check_homes,
@@ -18,8 +22,10 @@ from hmltc_kedro.config import (
     overlay,
 )
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.modeling.settings import FitSettings
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from hmltc_kedro.text.encoder import TextEncoder
 from kedro_project import REPOSITORY, Finished, Project
 
 
@@ -62,15 +68,35 @@ def test_defaults_are_filled_in_at_every_depth() -> None:
                 "method": "top_down",
                 "beam_width": 10,
                 "threshold_method": "fixed",
-                "child_threshold": 0.5,
+                "child_threshold": 0.2,
                 "length_power": 1.0,
                 "min_length": 1,
                 "max_length": None,
                 "max_paths": 2,
-                "path_ratio": 1.0,
+                "path_ratio": 0.8,
             },
         },
     }
+
+
+def test_defaults_in_code_are_those_of_base() -> None:
+    """`HierarchicalClassifier.fit` has the ones, `kedro run` the others."""
+    base = read_parameters()
+    for stage, model in SETTINGS.items():
+        if stage == "report":  # its title is the dataset's name
+            continue
+        assert model.model_validate({}) == model.model_validate(base[stage]), stage
+    shared = {"pseudo_label": base["pseudo_label"], "train": base["train"], "decoding": base["infer"]["decoding"]}
+    given = FitSettings.model_validate({**shared, "max_documents": base["ingest"]["max_documents"]})
+    assert FitSettings() == given
+    fit = inspect.signature(HierarchicalClassifier.fit).parameters
+    resources = yaml.safe_load((REPOSITORY / "conf/base/globals.yml").read_text("utf-8"))
+    assert (fit["seed"].default, fit["encoder"].default) == (base["seed"], resources["encoder"])
+    catalog = yaml.safe_load((REPOSITORY / "conf/base/catalog_resources.yml").read_text("utf-8"))["encoder"]
+    encoder = inspect.signature(TextEncoder).parameters
+    for name in ("max_length", "batch_size", "device"):
+        assert encoder[name].default == catalog[name], name
+    assert encoder["max_windows"].default == resources["encoder_windows"]
 
 
 def test_values_come_out_as_what_they_stand_for() -> None:
@@ -137,7 +163,7 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
         ),
         (
             {"pseudo_label": {"gap": 5}},
-            "parameter `pseudo_label.gap`: input should be a valid dictionary or instance of GapParams; it is 5",
+            "parameter `pseudo_label.gap`: input should be a valid dictionary or instance of GapSettings; it is 5",
         ),
         (
             {"train": 5},

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kedro.framework.project import configure_project
+from hmltc_kedro.errors import InputError, import_extra
 
 
 def main(args: Sequence[str] | None = None, **kwargs: Any) -> Any:
@@ -15,7 +15,11 @@ def main(args: Sequence[str] | None = None, **kwargs: Any) -> Any:
         args: what is typed after the program's name; that of this process if it is left out.
         kwargs: of `click.Command.main`.
     """
-    configure_project("hmltc_kedro")
+    try:
+        kedro = import_extra("kedro.framework.project", "kedro", "a command")
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    kedro.configure_project("hmltc_kedro")
     logging.getLogger("kedro_viz").setLevel(logging.ERROR)  # it misses a repository to write its statistics to
     from hmltc_kedro.cli import cli
 

@@ -9,33 +9,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hmltc_kedro.corpus.raw_files import RawTable, make_rows, read_text_table
-from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
+from hmltc_kedro.corpus.class_sources import read_folder
 from hmltc_kedro.enrichment.descriptions import ask_for_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.money import Plan, estimate
 from hmltc_kedro.llm.parsing import describe_problem
 from hmltc_kedro.llm.settings import OpenAISettings
 from hmltc_kedro.taxonomy import Taxonomy
-
-
-def read_taxonomy(folder: Path) -> Taxonomy:
-    """Return the taxonomy in a dataset's folder.
-
-    Raises:
-        InputError: a file is missing or wrong.
-    """
-    for name in ("classes.txt", "class_hierarchy.txt"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder / name}: no such file; give a dataset's folder")
-    keywords = folder / "class_related_keywords.txt"
-    return build_taxonomy(
-        read_text_table(folder / "classes.txt", "\t"),
-        read_text_table(folder / "class_hierarchy.txt", "\t"),
-        read_text_table(keywords, ":")
-        if keywords.is_file()
-        else RawTable(str(keywords), make_rows([], [], [], []), exists=False),
-    )
 
 
 def plan_descriptions(
@@ -53,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = OpenAISettings(model=given.model)
-        plan = plan_descriptions(read_taxonomy(given.folder), settings)
+        plan = plan_descriptions(read_folder(given.folder), settings)
     except ValidationError as error:
         print(f"Error: {describe_problem(error)}", file=sys.stderr)
         return 2

@@ -6,7 +6,7 @@ import pytest
 
 from hmltc_kedro.annotation.pins import MODEL, pin_annotations
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
-from hmltc_kedro.modeling.classifier import decide, predictions_to_frame
+from hmltc_kedro.modeling.predictions import decide, predictions_to_frame
 from hmltc_kedro.taxonomy import Taxonomy
 from judged_corpus import make_annotations, make_documents
 
@@ -18,9 +18,7 @@ DOCUMENTS = make_documents(0, 5)
 @pytest.fixture
 def predictions(diamond: Taxonomy) -> pd.DataFrame:
     """Return predictions of the path to dogs for five documents, all of them to be reviewed."""
-    frame = predictions_to_frame(
-        decode(PROBABILITIES, diamond, DecodingSettings.model_validate({})), PROBABILITIES, diamond
-    )
+    frame = predictions_to_frame(decode(PROBABILITIES, diamond, DecodingSettings()), PROBABILITIES, diamond)
     frame.insert(0, "doc_id", pd.Series(IDS, dtype="str"))
     return frame.assign(
         fits=[True, False, True, False, True], decision=decide(PROBABILITIES, frame["class_ids"], diamond, 0.75)

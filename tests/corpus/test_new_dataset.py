@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from hmltc_kedro import cli
-from hmltc_kedro.corpus.new_dataset import make_dataset, read_classes
+from hmltc_kedro.corpus.class_sources import read_classes
+from hmltc_kedro.corpus.new_dataset import make_dataset
 from hmltc_kedro.errors import InputError
 from ingest import ingest
 from kedro_project import REPOSITORY

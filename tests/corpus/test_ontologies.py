@@ -1,11 +1,12 @@
 """Classes out of SKOS and OBO, where their libraries are installed, and one line where they are not."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from hmltc_kedro.corpus import ontologies
-from hmltc_kedro.corpus.new_dataset import make_dataset, read_classes
+from hmltc_kedro.corpus.class_sources import read_classes
+from hmltc_kedro.corpus.new_dataset import make_dataset
 from hmltc_kedro.corpus.raw_files import read_text_table
 from hmltc_kedro.corpus.raw_taxonomy import build_taxonomy
 from hmltc_kedro.errors import InputError
@@ -84,10 +85,7 @@ def test_what_is_wrong_with_skos_is_one_line(tmp_path: Path, more: str, says: st
 
 @pytest.mark.parametrize(("name", "package"), [("a.ttl", "rdflib"), ("a.obo", "pronto")])
 def test_missing_library_is_one_line(tmp_path: Path, name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(wanted: str) -> None:
-        raise ImportError(wanted)
-
-    monkeypatch.setattr(ontologies, "import_module", fail)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError) as raised:
         read_classes(write(tmp_path, name, ""))
     says = f"reading {Path(name).suffix} needs the package {package}; pip install 'hmltc_kedro[ontologies]'"

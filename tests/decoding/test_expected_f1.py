@@ -248,7 +248,7 @@ def test_no_documents_are_no_error(diamond: Taxonomy) -> None:
 
 
 def test_the_method_is_a_setting_and_what_a_student_is_decoded_with(diamond: Taxonomy) -> None:
-    settings = DecodingSettings.model_validate({})
+    settings = DecodingSettings()
     assert settings.for_student().method == "expected_f1"
     assert found_paths(decode(PETS, diamond, settings.for_student())) == [(0, 3, 4), (0, 2)]
     flat = settings.model_copy(update={"method": "flat"})

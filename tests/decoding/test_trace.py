@@ -14,7 +14,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 
 
 def test_trace_tells_every_path_looked_at(diamond: Taxonomy) -> None:
-    trace = trace_beam(PETS, 0, diamond, DecodingSettings(max_paths=2, path_ratio=0.9))
+    trace = trace_beam(PETS, 0, diamond, DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.9))
     closed = "below the threshold"
     assert trace[["length", "path", "outcome", "chosen"]].values.tolist() == [
         [1, "animals", "goes on", False],
@@ -34,7 +34,9 @@ def test_trace_tells_every_path_looked_at(diamond: Taxonomy) -> None:
 
 
 def test_trace_shows_what_the_beam_leaves_out(diamond: Taxonomy) -> None:
-    trace = trace_beam(PETS, 0, diamond, DecodingSettings(beam_width=1)).set_index("path")
+    trace = trace_beam(PETS, 0, diamond, DecodingSettings(beam_width=1, child_threshold=0.5, max_paths=1)).set_index(
+        "path"
+    )
     assert trace.loc["animals > dogs", "outcome"] == "outside the beam"
     assert "animals > dogs > pet beds" not in trace.index
     assert trace.index[trace["chosen"]].tolist() == ["animals > cats > pet beds"]
@@ -44,7 +46,7 @@ def test_trace_stops_at_the_longest_and_goes_on_to_the_shortest_path_allowed(dia
     short = trace_beam(PETS, 0, diamond, DecodingSettings(max_length=2))
     assert short["length"].max() == 2
     assert short.set_index("path").loc["animals > cats", "outcome"] == "ends here"
-    long = trace_beam(PETS, 0, diamond, DecodingSettings(min_length=2)).set_index("path")
+    long = trace_beam(PETS, 0, diamond, DecodingSettings(min_length=2, child_threshold=0.5)).set_index("path")
     assert long.loc["garden > tools", "outcome"] == "ends here", "entered below the threshold"
 
 

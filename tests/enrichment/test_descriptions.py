@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions, write_template_description
+from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions
+from hmltc_kedro.enrichment.templates import write_template_description
 from hmltc_kedro.llm import ChatAnswer, ChatRequest, TemplateClient
 from hmltc_kedro.llm.schemas import ClassDescription, ClassReviews
 from hmltc_kedro.taxonomy import Taxonomy

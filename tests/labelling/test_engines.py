@@ -85,7 +85,7 @@ def test_missing_package_is_a_line_with_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError) as error:
         make_engine("dask", None, None)
-    assert str(error.value) == "label.engine: dask needs a package more; pip install 'hmltc_kedro[dask]'"
+    assert str(error.value) == "label.engine: dask needs the package distributed; pip install 'hmltc_kedro[dask]'"
 
 
 @needs_dask

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.modeling import HierarchicalClassifier
+from hmltc_kedro.modeling import HierarchicalClassifier, Prediction
 from hmltc_kedro.modeling import classifier as module
 from hmltc_kedro.modeling.abstention import find_fitting
 from hmltc_kedro.modeling.files import write_settings
@@ -99,6 +99,49 @@ def test_chunks_and_order_of_the_texts_do_not_matter(
 def test_no_texts_give_no_predictions(classifier: HierarchicalClassifier) -> None:
     assert classifier.predict_probabilities([]).shape == (0, 7)
     assert classifier.predict([]) == []
+
+
+def test_table_of_probabilities_has_the_classes_by_name(classifier: HierarchicalClassifier) -> None:
+    series = pd.Series(TEXTS, index=list("vwxyz"))
+    table = classifier.predict_proba(series)
+    assert list(table.columns) == list(classifier.taxonomy.names) and list(table.index) == list("vwxyz")
+    np.testing.assert_array_equal(table.to_numpy(), classifier.predict_probabilities(TEXTS))
+    assert classifier.predict_proba(TEXTS[0]).shape == (1, 7)
+
+
+def test_predictions_are_a_table_of_one_row_a_text(classifier: HierarchicalClassifier) -> None:
+    predictions = classifier.predict(pd.Series(TEXTS, index=list("vwxyz")))
+    table = predictions.to_frame()
+    assert list(table.columns) == ["names", "probabilities", "paths", "scores", "fits", "decision"]
+    assert list(table.index) == list("vwxyz") and len(predictions) == 5
+    for prediction, row in zip(predictions, table.itertuples(index=False), strict=True):
+        assert row.names.split("; ") == prediction.names
+        assert [float(p) for p in row.probabilities.split("; ")] == pytest.approx(prediction.probabilities, abs=5e-4)
+        assert len(row.scores.split("; ")) == len(row.paths.split("; ")) == len(prediction.paths)
+    assert table["paths"]["v"] == "animals > dogs"
+    assert len(classifier.predict([]).to_frame()) == 0
+
+
+def test_few_texts_are_encoded_on_one_thread(
+    classifier: HierarchicalClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    seen: list[int] = []
+
+    def encode(*arguments: Any) -> np.ndarray:
+        seen.append(torch.get_num_threads())
+        return encode_texts(*arguments)
+
+    monkeypatch.setattr(module, "encode_texts", encode)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        classifier.predict(TEXTS[0])
+        classifier.predict(TEXTS * 2)
+        assert (seen, torch.get_num_threads()) == ([1, 2], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_texts_are_taken_by_position_and_one_text_is_one(classifier: HierarchicalClassifier) -> None:
@@ -331,7 +374,7 @@ def test_other_decoding_is_another_classifier_of_the_same_parts(classifier: Hier
 def test_frame_has_the_predictions_row_by_row(calibrated: HierarchicalClassifier) -> None:
     frame = calibrated.predict_frame(TEXTS)
     assert list(frame.columns) == ["class_ids", "names", "paths", "scores", "probabilities", "fits", "decision"]
-    rows = [module.Prediction(*row) for row in frame.itertuples(index=False, name=None)]
+    rows = [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
     assert rows == calibrated.predict(TEXTS)
     assert calibrated.predict_frame([]).empty
 

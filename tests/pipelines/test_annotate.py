@@ -15,7 +15,7 @@ from hmltc_kedro.decoding.decode import decode
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import ChatAnswer, ChatRequest, TemplateClient, Usage
 from hmltc_kedro.modeling import belief
-from hmltc_kedro.modeling.classifier import predictions_to_frame
+from hmltc_kedro.modeling.predictions import predictions_to_frame
 from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.pipelines.annotate import create_pipeline
 from hmltc_kedro.pipelines.annotate.params import AnnotateParams

@@ -22,7 +22,9 @@ from small_corpus import ODD_TEXTS
 @pytest.fixture
 def fresh(encoder: TextEncoder, tmp_path: Path) -> TextEncoder:
     """Return the session's model with an empty cache."""
-    return share_model(encoder, TextEncoder(max_length=64, device="cpu", cache=tmp_path / "cache.sqlite"))
+    return share_model(
+        encoder, TextEncoder(max_length=64, max_windows=1, device="cpu", cache=tmp_path / "cache.sqlite")
+    )
 
 
 def share_model(source: TextEncoder, target: TextEncoder) -> TextEncoder:
@@ -67,7 +69,7 @@ def test_order_and_duplicates_are_kept(fresh: TextEncoder) -> None:
 
 
 def test_duplicates_are_encoded_once_without_a_cache(encoder: TextEncoder) -> None:
-    bare = share_model(encoder, TextEncoder(max_length=64, device="cpu"))
+    bare = share_model(encoder, TextEncoder(max_length=64, max_windows=1, device="cpu"))
     vectors = bare.encode(["a cat", "a cat"])
     np.testing.assert_array_equal(vectors[0], vectors[1])
     assert (bare.n_encoded, bare.n_cached) == (1, 1)
@@ -124,7 +126,7 @@ def test_encoder_reads_long_texts_in_windows_and_caches_them_apart(encoder: Text
 
 def test_second_encode_pays_for_nothing(fresh: TextEncoder, encoder: TextEncoder) -> None:
     first = fresh.encode(ODD_TEXTS)
-    again = share_model(encoder, TextEncoder(max_length=64, device="cpu", cache=fresh._cache_path))
+    again = share_model(encoder, TextEncoder(max_length=64, max_windows=1, device="cpu", cache=fresh._cache_path))
     del again.__dict__["model"]
     np.testing.assert_array_equal(again.encode(ODD_TEXTS[::-1]), first[::-1])
     assert (again.n_encoded, again.n_cached) == (0, len(ODD_TEXTS))
@@ -153,7 +155,7 @@ def test_killed_run_resumes_where_the_last_chunk_ended(fresh: TextEncoder, monke
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(fresh.model, "encode", die_in_the_third_chunk)
         fresh.encode(texts)
-    resumed = share_model(fresh, TextEncoder(max_length=64, device="cpu", cache=fresh._cache_path))
+    resumed = share_model(fresh, TextEncoder(max_length=64, max_windows=1, device="cpu", cache=fresh._cache_path))
     vectors = resumed.encode(texts)
     assert (resumed.n_encoded, resumed.n_cached) == (2, 4)
     np.testing.assert_allclose(vectors, encode(texts, normalize_embeddings=True), atol=1e-5)
@@ -199,11 +201,11 @@ def test_other_max_length_is_another_fingerprint(tiny_model: Path) -> None:
     assert short != long
 
 
-def test_windows_are_in_the_fingerprint_and_one_is_as_none(tiny_model: Path) -> None:
-    cut, one, many = (
-        TextEncoder(str(tiny_model), **n).fingerprint for n in ({}, {"max_windows": 1}, {"max_windows": 2})
+def test_windows_are_in_the_fingerprint_and_eight_is_the_default(tiny_model: Path) -> None:
+    default, eight, two = (
+        TextEncoder(str(tiny_model), **n).fingerprint for n in ({}, {"max_windows": 8}, {"max_windows": 2})
     )
-    assert cut == one != many
+    assert default == eight != two
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "modules.json"])

@@ -8,7 +8,7 @@ import pandas as pd
 from hmltc_kedro.annotation.rounds import PERSON, select_teaching
 from hmltc_kedro.arrays import AnyArray
 from hmltc_kedro.decoding.expected_f1 import trace_label_sets
-from hmltc_kedro.modeling.classifier import ACCEPT, REVIEW, predictions_to_frame
+from hmltc_kedro.modeling.predictions import ACCEPT, REVIEW, predictions_to_frame
 from hmltc_kedro.taxonomy import Taxonomy
 
 MODEL = "model"

@@ -27,7 +27,7 @@ SAID = ["split", "doc_id", "source", "confidence", "reason"]
 COLUMNS = [*SAID, "none", "expected_f1", "expected_precision", "f1", "precision"]
 """Of what the student says of annotated documents."""
 
-DECODING = DecodingSettings.model_validate({"method": "expected_f1"})
+DECODING = DecodingSettings(method="expected_f1")
 """How the student's label sets are decoded."""
 
 

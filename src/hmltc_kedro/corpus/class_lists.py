@@ -78,6 +78,16 @@ def read_listed(path: Path) -> ClassList:
     return _read_table(path) if suffix == ".csv" else number_ways(path, *NESTED.get(suffix, _read_text)(path))
 
 
+def list_nested(source: str, text: str) -> ClassList:
+    """Return the classes of names within each other, as YAML or JSON; `source` is what messages call it."""
+    return number_ways(source, "names within each other", _walk_nested(source, text))
+
+
+def list_paths(source: str, paths: Iterable[str]) -> ClassList:
+    """Return the classes of names or of paths `a > b > c`; `source` is what messages call it."""
+    return number_ways(source, "paths", ((line, tuple(path.split(">"))) for line, path in enumerate(paths, start=1)))
+
+
 def clean_name(name: str, where: str) -> str:
     """Return a name as `classes.txt` has it, with underscores for spaces.
 
@@ -93,7 +103,7 @@ def clean_name(name: str, where: str) -> str:
     return "_".join(name.split())
 
 
-def number_ways(path: Path, form: str, ways: Iterable[Way]) -> ClassList:
+def number_ways(path: Path | str, form: str, ways: Iterable[Way]) -> ClassList:
     """Return the classes that ways lead to, and those on them, with numbers for ids.
 
     Raises:
@@ -212,7 +222,7 @@ def _pad(lines: Iterable[Line]) -> Iterator[Line]:
         before = number
 
 
-def _walk_nested(path: Path, text: str) -> Iterator[Way]:
+def _walk_nested(path: Path | str, text: str) -> Iterator[Way]:
     """Yield the way to each class of mappings, lists and names within each other.
 
     A mapping has names and what is below each; or it is one class, with `name` and `children`.
@@ -236,7 +246,7 @@ def _walk_nested(path: Path, text: str) -> Iterator[Way]:
         raise InputError(f"{path}: nested too deep; a taxonomy has at most {MAX_LEVELS} levels") from None
 
 
-def _walk_node(path: Path, node: Any, above: tuple[str, ...]) -> Iterator[Way]:
+def _walk_node(path: Path | str, node: Any, above: tuple[str, ...]) -> Iterator[Way]:
     import yaml
 
     line = node.start_mark.line + 1

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hmltc_kedro.corpus.class_lists import ClassList, read_listed
+from hmltc_kedro.corpus.class_lists import ClassList
+from hmltc_kedro.corpus.class_sources import CLASSES, HIERARCHY, KEYWORDS, read_classes
 from hmltc_kedro.corpus.document_pile import Pile, read_pile
-from hmltc_kedro.corpus.ontologies import READERS
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -54,20 +54,6 @@ class NewDataset:
         return lines + [f"remark     {text}: {number:,}" for text, number in remarks.items() if number]
 
 
-def read_classes(path: Path) -> ClassList:
-    """Read a file of classes: SKOS or OBO by its ending, or what `class_lists.read_listed` reads.
-
-    Raises:
-        InputError: with file and line where there are lines, for a missing or empty file, or one not in order.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the file of your classes")
-    found = READERS.get(path.suffix.lower(), read_listed)(path)
-    if not found.classes:
-        raise InputError(f"{path}:1: no classes; write one a line")
-    return found
-
-
 def make_dataset(
     target: Path,
     classes: Path,
@@ -81,7 +67,7 @@ def make_dataset(
 
     Args:
         target: folder of the raw dataset, which is made.
-        classes: see `read_classes`.
+        classes: see `class_sources.read_classes`.
         documents: see `document_pile.read_pile`.
         test_share: what part of the documents is `test`: those to label and to look at.
         seed: of the draw.
@@ -116,11 +102,11 @@ def make_dataset(
 def _write_files(folder: Path, made: NewDataset) -> None:
     taxonomy, ids = made.taxonomy, made.taxonomy.class_ids
     edges = ((ids[p], ids[c]) for c, parents in enumerate(taxonomy.parents) for p in parents)
-    _write_lines(folder / "classes.txt", zip(ids, taxonomy.names, strict=True), "\t")
-    _write_lines(folder / "class_hierarchy.txt", edges, "\t")
+    _write_lines(folder / CLASSES, zip(ids, taxonomy.names, strict=True), "\t")
+    _write_lines(folder / HIERARCHY, edges, "\t")
     if keywords := made.classes.keywords:
         words = ((class_id, ",".join(found)) for class_id, found in keywords.items())
-        _write_lines(folder / "class_related_keywords.txt", words, ":")
+        _write_lines(folder / KEYWORDS, words, ":")
     for split, documents in made.parts.items():
         rows = zip(documents["doc_id"], documents["text"], strict=True)
         _write_lines(folder / split / f"{split}_corpus.txt", rows, "\t")

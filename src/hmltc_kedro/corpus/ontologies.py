@@ -6,12 +6,11 @@ These have ids of their own, which are kept, and other names of a class, which b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from hmltc_kedro.corpus.class_lists import ClassList, check_cycles, clean_name
-from hmltc_kedro.errors import InputError
+from hmltc_kedro.errors import InputError, import_extra
 
 Concept = tuple[str, str, Sequence[str], Sequence[str]]
 """Id, name, ids of the parents, other names."""
@@ -19,7 +18,7 @@ Concept = tuple[str, str, Sequence[str], Sequence[str]]
 
 def read_skos(path: Path) -> ClassList:
     """Read the concepts of a SKOS vocabulary: `prefLabel`, `altLabel`, `broader` and `narrower`."""
-    rdflib = _import("rdflib", path)
+    rdflib = import_extra("rdflib", "ontologies", f"{path}: reading {path.suffix}")
     graph = rdflib.Graph()
     try:
         graph.parse(path.as_posix())
@@ -54,7 +53,7 @@ def _choose_language(labels: Iterable[Any]) -> list[str]:
 
 def read_obo(path: Path) -> ClassList:
     """Read the terms of an OBO or OWL ontology that are not obsolete: `name`, `is_a`, `synonym`."""
-    pronto = _import("pronto", path)
+    pronto = import_extra("pronto", "ontologies", f"{path}: reading {path.suffix}")
     try:
         ontology = pronto.Ontology(path, import_depth=0)  # what it imports lies elsewhere
         terms = sorted((term for term in ontology.terms() if not term.obsolete), key=lambda term: term.id)
@@ -77,15 +76,6 @@ READERS: Mapping[str, Callable[[Path], ClassList]] = {
     **dict.fromkeys((".obo", ".owl"), read_obo),
 }
 """By the ending of the file."""
-
-
-def _import(name: str, path: Path) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise InputError(
-            f"{path}: reading {path.suffix} needs the package {name}; pip install 'hmltc_kedro[ontologies]'"
-        ) from None
 
 
 def _refuse(path: Path, kind: str, error: Exception) -> InputError:

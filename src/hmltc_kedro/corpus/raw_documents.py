@@ -12,6 +12,10 @@ CONTROL = r"[\x00-\x1f\x7f\x85\u2028\u2029]"
 """What ends a line or a field for one program or another: `submission.csv` and label files hold a document a line."""
 
 
+MAX_DOCUMENTS = 200_000
+"""Documents that are fitted on: words, moments and thresholds of so many say what those of all would."""
+
+
 def build_documents(tables: dict[str, RawTable], skip_invalid: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (documents, rejected) of corpora that have documents; else see `check_documents`.
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hmltc_kedro.arrays import AnyArray, FloatArray
 from hmltc_kedro.decoding.baselines import flat, leaf_priority
-from hmltc_kedro.decoding.beam import CHILD_THRESHOLD, beam_search
+from hmltc_kedro.decoding.beam import beam_search
 from hmltc_kedro.decoding.blocks import round_digits
 from hmltc_kedro.decoding.expected_f1 import decode_expected_f1
 from hmltc_kedro.decoding.paths import DecodedPaths, choose_paths
@@ -18,7 +18,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 
 
 class DecodingSettings(BaseModel):
-    """How probabilities become label sets; saved with a model."""
+    """How probabilities become label sets; saved with a model. The defaults are those of conf/base."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -28,26 +28,26 @@ class DecodingSettings(BaseModel):
     largest expected F1, which reads nothing else. `top_down` means `expected_f1` where judged documents have taught
     probabilities that are to be believed.
     """
-    beam_width: int = Field(10, ge=1)
+    beam_width: int = Field(default=10, ge=1)
     """Paths kept a document and level: see `beam_search`. The paper's published code's."""
     threshold_method: ThresholdMethod = "fixed"
     """How a child's threshold is set: see `child_thresholds`. `fixed` depends on no other document of the test corpus.
     """
-    child_threshold: float = Field(CHILD_THRESHOLD, ge=0, le=1)
+    child_threshold: float = Field(default=0.2, ge=0, le=1)
     """The threshold, or the quantile. A path goes on to each child at or above it; low, because a path is ranked as a
     whole afterwards.
     """
-    length_power: float = Field(1.0, ge=0)
+    length_power: float = Field(default=1.0, ge=0)
     """0 ranks paths by the product of their probabilities, which favours short ones, 1 by the geometric mean, 3 as the
     paper's published code.
     """
-    min_length: int = Field(1, ge=1)
+    min_length: int = Field(default=1, ge=1)
     """Nodes of the shortest path; 1 lets a document stop at a root. The paper's published code has 2."""
-    max_length: int | None = Field(None, ge=1)
+    max_length: int | None = Field(default=None, ge=1)
     """Nodes of the longest path; null for no limit. The paper's published code has 3."""
-    max_paths: int = Field(1, ge=1)
+    max_paths: int = Field(default=3, ge=1)
     """Paths whose union a label set can be at most: see `choose_paths`. 1 is the paper's single path."""
-    path_ratio: float = Field(1.0, ge=0, le=1)
+    path_ratio: float = Field(default=0.8, ge=0, le=1)
     """A further path joins if its score is at least this share of the best one's; 1 takes ties only."""
 
     def for_student(self) -> DecodingSettings:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hmltc_kedro.enrichment.templates import write_template_description
 from hmltc_kedro.llm import ChatAnswer, ChatRequest
 from hmltc_kedro.llm.prompts import MAX_NAMED, MAX_PATHS, render_prompt
 from hmltc_kedro.llm.schemas import ClassDescription
@@ -45,18 +46,6 @@ def ask_for_descriptions(
         )
         for c, class_id in enumerate(taxonomy.class_ids)
     ]
-
-
-def write_template_description(taxonomy: Taxonomy, c: int) -> str:
-    """Return a description of class `c` from its name, parents, children and keywords."""
-    name = taxonomy.spoken_name
-    parents = " and ".join(name(p) for p in taxonomy.parents[c])
-    parts = [f"{name(c)} in {parents}" if parents else name(c)]
-    if taxonomy.keywords[c]:
-        parts.append("such as " + ", ".join(taxonomy.keywords[c]))
-    if taxonomy.children[c]:
-        parts.append("with " + ", ".join(name(k) for k in taxonomy.children[c]))
-    return ", ".join(parts)
 
 
 def collect_descriptions(taxonomy: Taxonomy, answers: Sequence[ChatAnswer]) -> pd.DataFrame:

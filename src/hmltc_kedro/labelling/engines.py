@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from importlib import import_module
 from multiprocessing import get_context
 from typing import Any, Literal, Protocol, TypeVar
 
 from hmltc_kedro.display import hidden_progress
-from hmltc_kedro.errors import InputError
+from hmltc_kedro.errors import InputError, import_extra
 
 EngineName = Literal["serial", "processes", "dask"]
 
@@ -119,10 +118,7 @@ class Dask:
 
     def __init__(self, address: str | None, workers: int, threads: int) -> None:
         """Start nothing yet."""
-        try:
-            self._dask: Any = import_module("distributed")
-        except ImportError:
-            raise InputError("label.engine: dask needs a package more; pip install 'hmltc_kedro[dask]'") from None
+        self._dask = import_extra("distributed", "dask", "label.engine: dask")
         self._address, self._workers, self._threads = address, workers, threads
         _quiet()
 

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr, ValidationError
 
 from hmltc_kedro.display import shorten
-from hmltc_kedro.errors import InputError
+from hmltc_kedro.errors import InputError, import_extra
 from hmltc_kedro.llm.batch_server import BatchServer
 from hmltc_kedro.llm.batches import BatchSession
 from hmltc_kedro.llm.cache import AnswerCache, StoredAnswer, request_key
@@ -116,6 +115,10 @@ class OpenAIClient:
     def _run(self, todo: Mapping[str, ChatRequest], unfit: Sequence[StoredAnswer]) -> dict[str, StoredAnswer]:
         """Run the session in a thread with its own loop: a notebook has one in this thread."""
         self._find_key()
+        for package in ("openai", "anyio"):
+            import_extra(package, "llm", f"asking {self.settings.model}")
+        from anyio.from_thread import start_blocking_portal
+
         try:
             with start_blocking_portal() as portal:
                 return portal.call(self._converse, todo, unfit)

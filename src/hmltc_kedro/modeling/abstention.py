@@ -43,9 +43,7 @@ def write_null_documents(texts: Texts, count: int = N_NULLS) -> list[str]:
 
 
 def find_fitting(decoded: DecodedPaths, nulls: FloatArray, taxonomy: Taxonomy, settings: DecodingSettings) -> BoolArray:
-    """Return which documents fit a class, shape (n,): those that score at least the median of the null documents.
-
-    Below it, words in no order would more likely than not have done better. Without null documents all fit.
+    """Return which documents fit a class, shape (n,): those that score at least as `score_nulls` says.
 
     Args:
         decoded: paths of n documents; one without a path never fits.
@@ -53,6 +51,13 @@ def find_fitting(decoded: DecodedPaths, nulls: FloatArray, taxonomy: Taxonomy, s
         taxonomy: of C classes.
         settings: that the documents were decoded with.
     """
+    return np.asarray(decoded.scores[:, 0] >= score_nulls(nulls, taxonomy, settings))
+
+
+def score_nulls(nulls: FloatArray, taxonomy: Taxonomy, settings: DecodingSettings) -> float:
+    """Return the median score of the null documents' best paths.
+
+    Below it, words in no order would more likely than not have done better. Without null documents it is 0: all fit.
+    """
     # A threshold that is a quantile cannot be taken of no document.
-    least = np.median(decode(nulls, taxonomy, settings).scores[:, 0]) if len(nulls) else 0.0
-    return np.asarray(decoded.scores[:, 0] >= least)
+    return float(np.median(decode(nulls, taxonomy, settings).scores[:, 0])) if len(nulls) else 0.0

@@ -15,7 +15,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 HALF_BELIEVED = 15.0
 """Judged documents at which the classifier's label set and the student count alike, see `weigh_belief`."""
 
-PRESENT = DecodingSettings.model_validate({"child_threshold": 0.2, "max_paths": 3, "path_ratio": 0.8})
+PRESENT = DecodingSettings(child_threshold=0.2, max_paths=3, path_ratio=0.8)
 """How the label sets are decoded that speak for the classifier; a constant, so that no setting of decoding trains."""
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +18,21 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import AnyArray, FloatArray, IntArray, split_rows
+from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.corpus.class_sources import read_taxonomy
 from hmltc_kedro.decoding.blocks import round_digits
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
-from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.modeling.abstention import find_fitting
+from hmltc_kedro.modeling.abstention import score_nulls, write_null_documents
 from hmltc_kedro.modeling.files import read_parts, write_card, write_directory, write_parts, write_settings
+from hmltc_kedro.modeling.predictions import Predictions, decide, name_columns, predictions_to_frame
+from hmltc_kedro.modeling.settings import FitSettings
 from hmltc_kedro.modeling.student import Evidence, Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
-from hmltc_kedro.text.models import open_model
+from hmltc_kedro.text.models import EMBEDDED, open_model
 from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.windows import check_vectors, encode_texts
 
@@ -38,37 +41,11 @@ if TYPE_CHECKING:
 
     from hmltc_kedro.modeling.head import CosineHead
 
-ACCEPT, REVIEW = "accept", "review"
-"""Decisions on a label set."""
-
-DIGITS = 6
-"""Of scores and probabilities in tables."""
+FEW = 8
+"""Texts too few to share among threads: on a busy machine two were five times slower than one."""
 
 CHUNK = 512
 """Texts encoded between two turns of the progress bar."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The label set of one document: a union of root-to-node paths.
-
-    Attributes:
-        class_ids: the ids, parents before children.
-        names: their names.
-        paths: the paths the set is the union of, as ids, best first.
-        scores: a score between 0 and 1 for each path.
-        probabilities: a probability for each class of `class_ids`, in their order.
-        decision: `accept` or `review`, at the precision that the classifier was calibrated to; empty without one.
-        fits: False if words in no order would do as well, see `abstention`: the text may be about none of the classes.
-    """
-
-    class_ids: list[str]
-    names: list[str]
-    paths: list[list[str]]
-    scores: list[float]
-    probabilities: list[float]
-    fits: bool
-    decision: str
 
 
 class HierarchicalClassifier:
@@ -116,7 +93,7 @@ class HierarchicalClassifier:
         self.max_length = max_length if isinstance(encoder, Path) else encoder.max_seq_length
         self.head = head.eval()
         self.taxonomy = taxonomy
-        self.decoding = decoding or DecodingSettings.model_validate({})
+        self.decoding = decoding or DecodingSettings()
         self.description = description or {}
         self.lexical = lexical
         self.max_windows = max_windows
@@ -152,7 +129,55 @@ class HierarchicalClassifier:
         other = copy.copy(self)
         for name, part in parts.items():
             setattr(other, name, part)
+        other.__dict__.pop("_null_score", None)
         return other
+
+    @cached_property
+    def _null_score(self) -> float:
+        """What `score_nulls` says, once and not with each text."""
+        return score_nulls(self.nulls, self.taxonomy, self.decoding)
+
+    # ------------------------------------------------------------------ training
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Texts,
+        taxonomy: Taxonomy | str | Path | Mapping[str, Any] | Sequence[Any],
+        *,
+        encoder: str | TextEncoder = EMBEDDED,
+        settings: FitSettings | None = None,
+        seed: int = 42,
+    ) -> HierarchicalClassifier:
+        """Return a classifier of texts that nobody has labelled.
+
+        It is what `kedro run` trains with the settings of conf/base where there is no language model and no label.
+
+        Example:
+            >>> classifier = HierarchicalClassifier.fit(texts, {"kitchen": ["kettles", "mugs"], "garden": None})
+            >>> classifier.predict("Whistling kettle 2 l")[0].names
+            ['kitchen', 'kettles']
+
+        Args:
+            texts: of the corpus, two or more; those to be labelled may be among them.
+            taxonomy: the classes, or what `class_sources.read_taxonomy` reads them from: a file, nested names, paths.
+            encoder: `embedded`, a directory, a hub name, or a `TextEncoder`, which should have a cache.
+            settings: where they are to differ from the defaults.
+            seed: of every draw.
+
+        Raises:
+            InputError: a text that is empty or none, with its position; classes that are not in order.
+        """
+        from hmltc_kedro.modeling.fitting import fit_parts, read_documents  # torch
+
+        chosen = settings or FitSettings()
+        classes, documents = read_taxonomy(taxonomy), read_documents(texts, chosen.max_documents, seed)
+        with tempfile.TemporaryDirectory() as folder:
+            if not isinstance(encoder, TextEncoder):
+                encoder = TextEncoder(encoder, cache=Path(folder) / "vectors.sqlite")
+            fitted = cls(**fit_parts(documents, classes, chosen, encoder, seed))
+            nulls = fitted.predict_probabilities(write_null_documents(documents["text"]), cache=encoder)
+        return fitted.with_parts(nulls=nulls)
 
     # ------------------------------------------------------------------ prediction
 
@@ -220,21 +245,33 @@ class HierarchicalClassifier:
                 bar.update(len(rows))
 
     def _encode(self, texts: Sequence[str], batch_size: int) -> FloatArray:
-        vectors = encode_texts(self.encoder, texts, batch_size, self.max_windows)
+        from hmltc_kedro.text.device import one_thread  # torch
+
+        with one_thread() if len(texts) <= FEW else nullcontext():
+            vectors = encode_texts(self.encoder, texts, batch_size, self.max_windows)
         check_vectors(vectors, texts, self.directory or "of the classifier")
         return vectors
 
-    def predict(self, texts: Texts, batch_size: int = 32) -> list[Prediction]:
+    def predict(self, texts: Texts, batch_size: int = 32) -> Predictions:
         """Return the label set of each text, in their order; see `predict_probabilities`."""
-        frame = self.predict_frame(texts, batch_size)
-        return [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
+        return Predictions(self.predict_frame(texts, batch_size), self.taxonomy)
+
+    def predict_proba(self, texts: Texts, batch_size: int = 32) -> pd.DataFrame:
+        """Return `predict_probabilities` as a table: one row a text, one column a class, float32.
+
+        Columns are called by the classes' names; one whose name is not unique by its path, or else its id. Rows of a
+        Series have its labels.
+        """
+        probabilities = self.predict_probabilities(texts, batch_size)
+        index = texts.index if isinstance(texts, pd.Series) else None
+        return pd.DataFrame(probabilities, index=index, columns=name_columns(self.taxonomy))
 
     def predict_frame(self, texts: Texts, batch_size: int = 32) -> pd.DataFrame:
         """Return one row a text with the fields of `Prediction`; those of a Series have its labels."""
         probabilities = self.predict_probabilities(texts, batch_size)
         decoded = decode(probabilities, self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, probabilities, self.taxonomy)
-        frame["fits"] = find_fitting(decoded, self.nulls, self.taxonomy, self.decoding)
+        frame["fits"] = decoded.scores[:, 0] >= self._null_score
         frame["decision"] = decide(probabilities, frame["class_ids"], self.taxonomy, self.accept)
         # pandas puts what is assigned to a frame where its labels are.
         return frame.set_index(texts.index) if isinstance(texts, pd.Series) else frame
@@ -270,51 +307,8 @@ class HierarchicalClassifier:
         return cls(Path(directory) / "encoder", device=device, **read_parts(Path(directory)))
 
 
-def predictions_to_frame(decoded: DecodedPaths, probabilities: AnyArray, taxonomy: Taxonomy) -> pd.DataFrame:
-    """Return one row a document: class_ids, names, paths (lists of ids), scores (one a path), probabilities.
-
-    Args:
-        decoded: paths of n documents.
-        probabilities: any float dtype, shape (n, C).
-        taxonomy: of C classes.
-    """
-    ids, names = np.array(taxonomy.class_ids, dtype=object), np.array(taxonomy.names, dtype=object)
-    rows, classes, starts = taxonomy.order_labels(union_paths(decoded, taxonomy))
-    values = np.asarray(probabilities[rows, classes], dtype=np.float64).round(DIGITS)
-    return pd.DataFrame(
-        {
-            "class_ids": [list(part) for part in split_rows(ids[classes], starts)],
-            "names": [list(part) for part in split_rows(names[classes], starts)],
-            "paths": [[list(ids[path[path >= 0]]) for path in paths if path[0] >= 0] for paths in decoded.paths],
-            "scores": [[round(float(score), DIGITS) for score in row if score > -np.inf] for row in decoded.scores],
-            "probabilities": [part.tolist() for part in split_rows(values, starts)],
-        }
-    )
-
-
 def squash(logits: FloatArray) -> FloatArray:
     """Return the sigmoid of logits, float32, as torch computes it, see `round_digits`."""
     import torch
 
     return round_digits(torch.from_numpy(logits).sigmoid().numpy())
-
-
-def decide(
-    probabilities: AnyArray, label_sets: Iterable[Sequence[str]], taxonomy: Taxonomy, accept: float | None
-) -> list[str]:
-    """Return `accept` or `review` for each label set, by its expected precision, the mean probability of its classes.
-
-    Args:
-        probabilities: of n documents, any float dtype, shape (n, C).
-        label_sets: class ids of each.
-        taxonomy: of C classes.
-        accept: expected precision from which on a set is accepted; None decides nothing: n empty texts.
-    """
-    labels = taxonomy.to_matrix(label_sets)
-    if accept is None:
-        return [""] * labels.shape[0]
-    pairs = labels.tocoo()
-    values = np.asarray(probabilities[pairs.row, pairs.col], dtype=np.float64)
-    total = np.bincount(pairs.row, weights=values, minlength=labels.shape[0])
-    expected = total / np.maximum(np.diff(labels.indptr), 1)
-    return [ACCEPT if value >= accept else REVIEW for value in expected]

@@ -20,9 +20,11 @@ from tqdm import tqdm
 from hmltc_kedro.arrays import FloatArray, IntArray, find_best
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.pseudo_labels.moments import BLOCK, estimate_moments
-from hmltc_kedro.pseudo_labels.reliability import average_views
+from hmltc_kedro.pseudo_labels.neighbourhood import average_neighbours
+from hmltc_kedro.pseudo_labels.reliability import ViewWeights, average_views
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.texts import Texts
 
 MAX_CELLS = 4_000_000
 """Of documents by classes, and by nodes on the paths to their candidates, that are scored at a time."""
@@ -46,6 +48,28 @@ class Corpus:
     words: sparse.csr_array | None = None
     neighbours: sparse.csr_array | None = None
     share: float = 0.0
+
+    @classmethod
+    def gather(
+        cls,
+        texts: Texts,
+        vectors: npt.NDArray[np.float32],
+        neighbours: IntArray,
+        lexical: LexicalView | None,
+        weights: ViewWeights,
+    ) -> Corpus:
+        """Return the documents as they are scored with these weights.
+
+        Args:
+            texts: N texts.
+            vectors: of them, (N, d).
+            neighbours: rows of shape (N, k), from `find_neighbours`; unused where they have no weight.
+            lexical: the TF-IDF view, or None for none.
+            weights: of views and neighbours.
+        """
+        words = lexical.represent(texts) if lexical is not None else None
+        near = average_neighbours(neighbours) if weights.neighbour_share else None
+        return cls(vectors, words, near, weights.neighbour_share)
 
     def read_vectors(self, rows: slice) -> FloatArray:
         """Return x' of a block, dense: (n, d) float32."""

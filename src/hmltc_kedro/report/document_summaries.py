@@ -11,7 +11,7 @@ import pandas as pd
 from hmltc_kedro.annotation.pins import MODEL
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.evaluation import error_analysis
-from hmltc_kedro.modeling.classifier import REVIEW
+from hmltc_kedro.modeling.predictions import REVIEW
 from hmltc_kedro.report.class_summaries import MAX_PER_CLASS, count_predictions
 from hmltc_kedro.report.entries import RunEntries
 from hmltc_kedro.report.summaries import read_rows, shorten

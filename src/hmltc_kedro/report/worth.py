@@ -10,7 +10,7 @@ import pandas as pd
 from hmltc_kedro.annotation.calibration import MIN_AUDIT
 from hmltc_kedro.annotation.pins import MODEL
 from hmltc_kedro.annotation.rounds import PERSON
-from hmltc_kedro.modeling.classifier import ACCEPT, REVIEW
+from hmltc_kedro.modeling.predictions import ACCEPT, REVIEW
 
 REASONS = {
     "given": "given by people",

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MAX_WINDOWS = 8
+"""Of a text: with 128 word pieces in each some 700 words."""
+
 MAX_REASON = 200
 """Characters of what a library says of a file that it cannot read; some write a page."""
 
@@ -50,7 +53,7 @@ class TextEncoder:
         model: str = EMBEDDED,
         *,
         max_length: int = 128,
-        max_windows: int = 1,
+        max_windows: int = MAX_WINDOWS,
         batch_size: int = 32,
         device: str = "auto",
         cache: str | Path | None = None,

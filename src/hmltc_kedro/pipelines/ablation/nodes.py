@@ -13,7 +13,7 @@ from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
-from hmltc_kedro.modeling.classifier import predictions_to_frame
+from hmltc_kedro.modeling.predictions import predictions_to_frame
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.pipelines.train.nodes import train_classifier
 from hmltc_kedro.pipelines.train.params import TrainParams

@@ -11,7 +11,8 @@ from hmltc_kedro.corpus.tensors import TensorTable
 from hmltc_kedro.decoding.best_classes import open_probabilities, store_probabilities
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.modeling.abstention import find_fitting
-from hmltc_kedro.modeling.classifier import HierarchicalClassifier, decide, predictions_to_frame
+from hmltc_kedro.modeling.classifier import HierarchicalClassifier
+from hmltc_kedro.modeling.predictions import decide, predictions_to_frame
 from hmltc_kedro.modeling.student import Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder

@@ -15,4 +15,4 @@ class InferParams(StageParams):
     """Expected share of right classes in a label set that is accepted without review; null decides nothing. It takes
     an audit part: see `annotate.audit`.
     """
-    decoding: DecodingSettings
+    decoding: DecodingSettings = DecodingSettings()

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from hmltc_kedro.corpus.raw_documents import MAX_DOCUMENTS
 from hmltc_kedro.pipelines.base import StageParams
 
 
@@ -30,7 +31,7 @@ class IngestParams(StageParams):
     """
     columns: ColumnParams = ColumnParams()
     """Columns of tables; files of the form `<doc_id>TAB<text>` have none."""
-    max_documents: int | None = Field(200_000, ge=1)
+    max_documents: int | None = Field(MAX_DOCUMENTS, ge=1)
     """Train documents that are fitted on, a sample drawn by the seed where there are more; null for all. Words, moments
     and thresholds of so many say what those of all would; memory and time do not grow with the corpus. Test documents
     are always kept.

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 
 from hmltc_kedro.corpus.tensors import TensorTable, document_keys
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
-from hmltc_kedro.pipelines.pseudo_label.params import GapParams, StarvedParams
 from hmltc_kedro.pseudo_labels import neighbourhood, reliability, starvation
 from hmltc_kedro.pseudo_labels.candidates import Corpus, candidates_to_frame, iterate_candidates
 from hmltc_kedro.pseudo_labels.gaps import Selection
+from hmltc_kedro.pseudo_labels.settings import GapSettings, StarvedSettings
 from hmltc_kedro.pseudo_labels.silver_labels import assign_labels, measure_agreement
 from hmltc_kedro.report import figures
 from hmltc_kedro.taxonomy import Taxonomy
@@ -95,14 +95,9 @@ def score_candidates(
     class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
     weights = reliability.ViewWeights(**view_weights)
     lexical = LexicalView.from_frame(lexical_view, taxonomy) if len(lexical_view) else None
-    neighbours = document_neighbours["rows"] if weights.neighbour_share else None
+    texts, neighbours = list(documents["text"]), document_neighbours["rows"]
     candidates = iterate_candidates(
-        Corpus(
-            document_embeddings["vectors"],
-            lexical.represent(list(documents["text"])) if lexical else None,
-            None if neighbours is None else neighbourhood.average_neighbours(neighbours),
-            weights.neighbour_share,
-        ),
+        Corpus.gather(texts, document_embeddings["vectors"], neighbours, lexical, weights),
         {view: class_embeddings[view] for view in views},
         lexical,
         taxonomy,
@@ -118,7 +113,7 @@ def assign_silver_labels(
     document_neighbours: TensorTable,
     taxonomy: Taxonomy,
     selection: Selection,
-    gap: GapParams,
+    gap: GapSettings,
 ) -> pd.DataFrame:
     """Label each document with the paths of its best candidates, and say how far its neighbours agree."""
     labels = assign_labels(
@@ -136,7 +131,7 @@ def assign_silver_labels(
     return labels
 
 
-def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, starved: StarvedParams) -> pd.DataFrame:
+def find_starved_classes(silver_labels: pd.DataFrame, taxonomy: Taxonomy, starved: StarvedSettings) -> pd.DataFrame:
     """List the classes with too few silver documents."""
     found = starvation.find_starved_classes(silver_labels, taxonomy, starved.unit, starved.threshold)
     logger.info("%d of %d classes are starved", len(found), len(taxonomy))

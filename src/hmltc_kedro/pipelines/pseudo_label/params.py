@@ -1,74 +1,7 @@
 """Parameters of the stage `pseudo_label`."""
 
-from typing import Literal, Self
-
-from pydantic import Field, model_validator
-
-from hmltc_kedro.pipelines.base import StageParams
-from hmltc_kedro.pseudo_labels.gaps import GapMethod, Rivals, Selection
+from hmltc_kedro.pseudo_labels.settings import PseudoLabelSettings
 
 
-class StarvedParams(StageParams):
-    """Classes with fewer silver documents than `threshold` are starved."""
-
-    unit: Literal["documents", "share_of_mean"]
-    """Whether `threshold` counts documents, as the paper does, or is a share of the mean class size. The default
-    follows the corpus: 15 documents are many in a small one and few in a large one.
-    """
-    threshold: float = Field(ge=0)
-    """A class with fewer kept silver documents, its descendants' included, is starved. The paper's is 15 documents."""
-
-
-class GapParams(StageParams):
-    """What the gap of eq. 2 is measured to, and what delta is; see `gaps.measure_gaps` and `choose_threshold`."""
-
-    rivals: Rivals
-    """What the best class has to stand out from: classes that are neither its ancestors nor its descendants, or all, as
-    in the paper. The default does not let `dogs` contend with `dogs > beds`.
-    """
-    method: GapMethod
-    """What delta is: a quantile of the observed gaps, the same level by level, or `value` itself. A quantile follows
-    the scores' scale, so it fits any encoder and any weights.
-    """
-    value: float = Field(ge=0)
-    """As a quantile the share of the documents that is not trusted; 0 trusts all. TELEClass drops the least certain
-    quarter; the paper gives no number.
-    """
-
-    @model_validator(mode="after")
-    def check_quantile(self) -> Self:
-        """Refuse a quantile that nothing exceeds."""
-        if self.method != "fixed" and self.value >= 1:
-            raise ValueError(f"a {self.method} should be less than 1")
-        return self
-
-
-class PseudoLabelParams(StageParams):
+class PseudoLabelParams(PseudoLabelSettings):
     """How candidates are scored and which labels are kept; see `pseudo_labels` for the formulas."""
-
-    views: tuple[Literal["text", "path"], ...] = Field(min_length=1)
-    """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The text is
-    enough, as it names the parents in its description; the path tells classes of one name apart where it does not.
-    """
-    hubness_prior: float = Field(ge=0)
-    """Documents a class at which the class's own mean and spread count half in the standardisation of its scores; .inf
-    is plain cosine. A low number trusts small corpora too much, where a high mean may just be a big class.
-    """
-    lexical_weight: float | None = Field(ge=0)
-    """Weight of the TF-IDF view beside the dense ones, in units of its spread; 0 leaves it out, as the paper does. Null
-    weighs the views by their reliability, see `reliability.weigh_lexical_view`: how much words say differs from corpus
-    to corpus.
-    """
-    neighbours: int = Field(ge=0)
-    """Documents whose scores a document's own are drawn towards, by as much as `reliability.choose_neighbour_share`
-    says, and whose labels should agree with its own, see `silver_labels.measure_agreement`; 0 leaves them out. Short
-    texts say little, and those most alike tend to be about the same.
-    """
-    top_k: int = Field(ge=2)
-    """Candidates kept a document. The labels need the best few; the rest is for people who look."""
-    selection: Selection
-    """`largest_gap` is 1-3 classes a document, the rule of TELEClass and of the paper's published code; `threshold` is
-    eq. 2, the path to the best class. Many a document is about more than one thing.
-    """
-    gap: GapParams
-    starved: StarvedParams

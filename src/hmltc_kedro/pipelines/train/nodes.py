@@ -1,7 +1,7 @@
 """Nodes of the stage `train`."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,7 @@ from hmltc_kedro.modeling.student import Student, fit_dense_view
 from hmltc_kedro.pipelines.train.params import TrainParams
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
-from hmltc_kedro.text.features import TextFeatures, read_features
 from hmltc_kedro.text.lexical_view import LexicalView
-
-if TYPE_CHECKING:
-    from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
 
 logger = logging.getLogger(__name__)
 
@@ -37,52 +33,21 @@ def train_classifier(
     seed: int,
 ) -> tuple[HierarchicalClassifier, pd.DataFrame]:
     """Train head and encoder on the examples; return the classifier and the training history."""
-    from hmltc_kedro.modeling import training  # torch
+    from hmltc_kedro.modeling.fitting import train_parts  # torch
 
     class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
-    lexical = LexicalView.from_frame(lexical_view, taxonomy) if params.head.lexical and len(lexical_view) else None
-    model, tuned = encoder.load_model(), params.fine_tuning.epochs > 0
-    head, history = training.train_classifier(
-        model,
-        read_features(list(training_examples["text"]), encoder, lexical, with_windows=tuned),
-        _read_labels(training_examples, taxonomy, params),
+    parts, history = train_parts(
+        training_examples,
+        documents["text"],
         np.asarray(class_embeddings["text"]),
+        LexicalView.from_frame(lexical_view, taxonomy),
+        view_weights["lexical_weight"],
         taxonomy,
+        encoder,
         params,
         seed,
-        lexical=lexical,
-        lexical_weight=view_weights["lexical_weight"],
-        corpus=_read_corpus(documents, encoder, lexical, params),
     )
-    description = {"encoder": encoder.name, "n_examples": len(training_examples), "seed": seed, **params.model_dump()}
-    frozen = None if tuned else encoder.fingerprint
-    classifier = HierarchicalClassifier(
-        model, head, taxonomy, description=description, lexical=lexical, max_windows=encoder.max_windows, frozen=frozen
-    )
-    return classifier, pd.DataFrame(history)
-
-
-def _read_labels(
-    training_examples: pd.DataFrame, taxonomy: Taxonomy, params: TrainParams
-) -> "WeightedMultiLabelDataset":
-    from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset  # torch
-
-    return WeightedMultiLabelDataset(
-        taxonomy.to_matrix(training_examples["class_ids"]),
-        training_examples["weight"].to_numpy(np.float32),
-        taxonomy,
-        params.loss.soft_target,
-        params.loss.mask,
-    )
-
-
-def _read_corpus(
-    documents: pd.DataFrame, encoder: TextEncoder, lexical: LexicalView | None, params: TrainParams
-) -> TextFeatures | None:
-    """Return the features of the whole corpus if there is self-training, which is on them."""
-    if not params.self_training.rounds:
-        return None
-    return read_features(list(documents["text"]), encoder, lexical, with_windows=params.fine_tuning.epochs > 0)
+    return HierarchicalClassifier(**parts), pd.DataFrame(history)
 
 
 def train_student(
