@@ -61,7 +61,9 @@ def test_missing_configuration_is_one_line(tmp_path: Path, command: list[str]) -
 def test_help_has_all_commands(tmp_path: Path) -> None:
     done = call(tmp_path, "-m", "hmltc_kedro", "--help")
     assert "Usage: hmltc_kedro [OPTIONS] COMMAND [ARGS]..." in done.stdout
-    assert all(f"\n  {name} " in done.stdout for name in ("new-dataset", "refresh", "review", "run", "status"))
+    assert all(
+        f"\n  {name} " in done.stdout for name in ("new-dataset", "predict", "refresh", "review", "run", "status")
+    )
 
 
 def test_no_usage_data_is_sent(tmp_path: Path) -> None:

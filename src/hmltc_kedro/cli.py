@@ -17,11 +17,8 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset, CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
-from kedro.runner import SequentialRunner
-from kedro.runner.task import Task
 from kedro.utils import find_kedro_project
 from kedro.validation import ParameterValidationError
-from pluggy import PluginManager
 
 from hmltc_kedro.config import check_folders
 from hmltc_kedro.display import flatten
@@ -29,6 +26,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.table import draw_table, shorten, summarise_states
 from hmltc_kedro.freshness.tracker import State, Tracker, count_states
 from hmltc_kedro.hooks import check_parameters, explain_missing, show_path
+from hmltc_kedro.runner import RefreshRunner
 
 NOT_FRESH = 3
 """Exit code of `kedro status --json` where something is stale or missing."""
@@ -185,46 +183,6 @@ def new_dataset(name: str, **sources: Any) -> None:
 # ---------------------------------------------------------------------- freshness
 
 
-class RefreshRunner(SequentialRunner):
-    """Runs each node that is not fresh when its turn comes, by what lies on the disk at that moment.
-
-    So a node is left alone where what it reads was made again and came out as it was.
-
-    Attributes:
-        ran: why each node ran, in their order.
-        fresh: nodes that were fresh from the start.
-        unchanged: nodes that depend on something stale, and found what they read as it was.
-    """
-
-    def __init__(self) -> None:
-        """Begin with no node run."""
-        super().__init__()
-        self.ran: dict[str, list[str]] = {}
-        self.fresh: list[str] = []
-        self.unchanged: list[str] = []
-
-    @property
-    def _logger(self) -> logging.Logger:
-        return logging.getLogger("kedro.runner")
-
-    def _run(
-        self,
-        pipeline: Pipeline,
-        catalog: CatalogProtocol[Any, Any],
-        hook_manager: PluginManager | None = None,
-        run_id: str | None = None,
-    ) -> None:
-        """Go through the nodes in their order."""
-        tracker = Tracker(pipeline.nodes, catalog)
-        uncertain = {state.node for state in tracker.find_states() if state.state != "fresh"}
-        for node in pipeline.nodes:
-            if reasons := tracker.explain(node):
-                self.ran[node.name] = reasons
-                Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
-            else:
-                (self.unchanged if node.name in uncertain else self.fresh).append(node.name)
-
-
 def _project_command(*names: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Return a decorator that makes a command with these options of `kedro run`."""
 
@@ -311,6 +269,39 @@ def _warn_of(others: list[State]) -> None:
         click.echo(f"Outside of this pipeline and not fresh: {', '.join(names)}")
 
 
+# ---------------------------------------------------------------------- predict
+
+
+@_project_command("env", "params", "conf_source")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="Table to write: CSV or Parquet.")
+def predict(env: str, params: dict[str, Any], conf_source: str, file: Path, target: Path) -> None:
+    """Label the documents of FILE, a CSV or Parquet table, with the trained model.
+
+    Columns are called as `ingest.columns` says; without one of ids rows are numbered from 0. Written are names,
+    probabilities, paths, scores, fits and decision of each document. Nothing is trained.
+    """
+    from hmltc_kedro.labelling.table import label_table
+
+    logging.disable(logging.INFO)
+    options = {"env": env, "runtime_params": params, "conf_source": conf_source}
+    with settings.SESSION_CLASS.create(**options) as session:
+        catalog = session.load_context().catalog
+    check_parameters(catalog)
+    (model,) = _find_entries(catalog, options, "classifier").values()
+    ingest, label = (catalog.load(f"params:{stage}") for stage in ("ingest", "label"))
+    done = label_table(
+        file,
+        target,
+        Path(model._describe()["filepath"]),
+        id_column=ingest.columns.doc_id,
+        text_columns=ingest.columns.text,
+        batch_size=label.batch_size,
+        skip_invalid=ingest.on_invalid == "skip",
+    )
+    click.echo(f"{file}: {done.describe()}\nWritten to {target}")
+
+
 # ---------------------------------------------------------------------- review
 
 
@@ -367,7 +358,12 @@ def review(
 
 
 def _load_entries(catalog: CatalogProtocol[Any, Any], options: dict[str, Any], *names: str) -> list[Any]:
-    """Return what the entries hold.
+    """Return what the entries hold; see `_find_entries`."""
+    return [entry.load() for entry in _find_entries(catalog, options, *names).values()]
+
+
+def _find_entries(catalog: CatalogProtocol[Any, Any], options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the entries by name.
 
     Raises:
         InputError: one line an entry that was not made yet.
@@ -376,9 +372,10 @@ def _load_entries(catalog: CatalogProtocol[Any, Any], options: dict[str, Any], *
     missing = [explain_missing(n, e, options) for n, e in entries.items() if e is not None and not e.exists()]
     if missing:
         raise InputError("\n".join(missing))
-    return [catalog.load(name) for name in names]
+    return entries
 
 
+cli.add_command(predict)
 cli.add_command(status)
 cli.add_command(refresh)
 cli.add_command(review)

@@ -14,12 +14,12 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
-from hmltc_kedro.cli import RefreshRunner
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.datasets import LLMDataset, ParquetDataset, RawTableDataset
 from hmltc_kedro.freshness.tracker import State, Tracker
 from hmltc_kedro.hooks import FreshnessHooks
 from hmltc_kedro.llm import ChatClient
+from hmltc_kedro.runner import RefreshRunner
 
 SECRET = "sk-secret-0123456789abcdef"
 calls: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +11,16 @@ import numpy as np
 import pandas as pd
 
 from hmltc_kedro.corpus.class_lists import NO_TAB
-from hmltc_kedro.corpus.parquet_files import TextColumn, read_parquet_columns
+from hmltc_kedro.corpus.parquet_files import read_parquet_columns
 from hmltc_kedro.corpus.raw_documents import check_documents
-from hmltc_kedro.corpus.raw_files import MAX_FIELD, Columns, RawTable, join_columns, read_csv_table, read_text_table
+from hmltc_kedro.corpus.raw_files import (
+    Columns,
+    RawTable,
+    join_columns,
+    read_csv_table,
+    read_header,
+    read_text_table,
+)
 from hmltc_kedro.errors import InputError
 
 NOT_CSV = re.compile("[;\t\0]|^PK")
@@ -109,32 +115,17 @@ def _number(n: int) -> list[str]:
 
 
 def _read_csv(path: Path, id_column: str | None, text_columns: Sequence[str]) -> tuple[str, RawTable]:
-    csv.field_size_limit(MAX_FIELD)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
-        header = next(csv.reader(handle), [])
+    header = read_header(path)
     if len(header) == 1 and NOT_CSV.search(header[0]):
         read_csv_table(path, Columns((id_column or "doc_id",), tuple(text_columns), owner="documents have"))
     columns = _choose_columns(path, header, id_column, text_columns)
-    table = read_csv_table(path, columns)
-    if not columns.key:
-        table = replace(table, rows=table.rows.assign(key=_number(len(table.rows))))
-    return f"CSV, {_describe(columns)}", table
+    return f"CSV, {_describe(columns)}", read_csv_table(path, columns)
 
 
 def _read_parquet(path: Path, id_column: str | None, text_columns: Sequence[str]) -> tuple[str, RawTable]:
-    headers: list[list[str]] = []
-
-    def see(_: Path | str, header: Sequence[str]) -> dict[str, int]:
-        headers.append(list(header))
-        return {}
-
-    read_parquet_columns(path, see, (), ())
-    columns = _choose_columns(path, headers[0], id_column, text_columns)
+    columns = _choose_columns(path, read_header(path), id_column, text_columns)
     found = read_parquet_columns(path, columns.locate, columns.names, ids=columns.key)
-    if not columns.key:
-        n = len(found[0].texts)
-        found.insert(0, TextColumn(_number(n), [None] * n))
-    return f"Parquet, {_describe(columns)}", join_columns(str(path), found, 1)
+    return f"Parquet, {_describe(columns)}", join_columns(str(path), found, len(columns.key))
 
 
 def _choose_columns(path: Path, header: Sequence[str], id_column: str | None, text_columns: Sequence[str]) -> Columns:

@@ -114,7 +114,7 @@ class Columns:
     """Which columns of a table are read.
 
     Attributes:
-        key: the columns that name a row; the values of several are joined by `/`.
+        key: the columns that name a row; the values of several are joined by `/`. Without one rows are numbered from 0.
         values: the columns with what the row says; those of several that are not empty are joined by a space.
         owner: who has these columns, for messages.
         guarded: whether cells may have an apostrophe before what a spreadsheet would run, see `csv_cells`.
@@ -152,8 +152,9 @@ class Columns:
             cells = [cell.strip(' "') for cell in ",".join(found).split(separator)]
             if all(_find_column(name, cells) for name in self.names):
                 raise InputError(f"{path}:1: {shown} between the columns where CSV has a comma; save it with commas")
-        listed = f"{', '.join(self.names[:-1])} and {self.names[-1]}"
-        raise InputError(f"{path}:1: no column {', '.join(missing)}; {self.owner} the columns {listed}")
+        listed = " and ".join(filter(None, (", ".join(self.names[:-1]), self.names[-1])))
+        named = "columns" if len(self.names) > 1 else "column"
+        raise InputError(f"{path}:1: no column {', '.join(missing)}; {self.owner} the {named} {listed}")
 
 
 def join_columns(path: str, columns: Sequence[TextColumn], n_keys: int, first: int = 1) -> RawTable:
@@ -162,14 +163,16 @@ def join_columns(path: str, columns: Sequence[TextColumn], n_keys: int, first: i
     Args:
         path: what the file is called in messages.
         columns: of N rows each.
-        n_keys: how many of them name a row.
-        first: number of the first row.
+        n_keys: how many of them name a row; without one its number does, from 0.
+        first: number of the first row, as messages count, from 1.
     """
+    numbers = range(first, first + len(columns[0].texts))
     keys = ["/".join(parts) for parts in zip(*(column.texts for column in columns[:n_keys]), strict=True)]
+    keys = keys if n_keys else [str(number - 1) for number in numbers]
     texts = zip(*(column.texts for column in columns[n_keys:]), strict=True)
     values = [" ".join(filter(None, parts)) for parts in texts]
     problems = [next(filter(None, found), None) for found in zip(*(c.problems for c in columns), strict=True)]
-    return RawTable(path, make_rows(list(range(first, first + len(keys))), keys, values, problems))
+    return RawTable(path, make_rows(list(numbers), keys, values, problems))
 
 
 def _find_column(name: str, found: Sequence[str]) -> list[int]:
@@ -206,18 +209,42 @@ def read_csv_table(path: Path, columns: Columns) -> RawTable:
     return make_csv_table(path, columns, read_csv_records(path, columns))
 
 
-def make_csv_table(path: Path | str, columns: Columns, records: Iterable[CsvRecord]) -> RawTable:
-    """Return some records of a CSV file as a table; `path` is what it is called in messages."""
+def make_csv_table(path: Path | str, columns: Columns, records: Iterable[CsvRecord], first: int = 0) -> RawTable:
+    """Return some records of a CSV file as a table.
+
+    Args:
+        path: what the file is called in messages.
+        columns: of the records.
+        records: from `read_csv_records`.
+        first: number of the first record, from 0.
+    """
     lines: list[int] = []
     keys: list[str] = []
     values: list[str] = []
     problems: list[str | None] = []
     for line, record, problem in records:
         lines.append(line)
-        keys.append("/".join(record[name].strip() for name in columns.key))
+        named = "/".join(record[name].strip() for name in columns.key)
+        keys.append(named if columns.key else str(first + len(keys)))
         values.append(" ".join(filter(None, (record[name].strip() for name in columns.values))))
         problems.append(problem)
     return RawTable(str(path), make_rows(lines, keys, values, problems))
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of the columns of a CSV or Parquet file, or of the first file of a folder of Parquet files."""
+    if path.suffix.lower() == ".csv":
+        csv.field_size_limit(MAX_FIELD)
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
+            return next(csv.reader(handle), [])
+    headers: list[list[str]] = []
+
+    def see(_: Path | str, header: Sequence[str]) -> dict[str, int]:
+        headers.append(list(header))
+        return {}
+
+    read_parquet_columns(path, see, (), ())
+    return headers[0]
 
 
 CsvRecord = tuple[int, dict[str, str], str | None]

@@ -166,7 +166,7 @@ def _read_csv(file: StoredFile, columns: Columns, options: Mapping[str, Any]) ->
             local = Path(folder) / "documents.csv"
             system.get_file(path, str(local))
         records = read_csv_records(local, columns, file.address)
-        first = True
-        while (rows := list(islice(records, SHARD))) or first:
-            yield make_csv_table(file.address, columns, rows)
-            first = False
+        count = 0
+        while (rows := list(islice(records, SHARD))) or not count:
+            yield make_csv_table(file.address, columns, rows, count)
+            count += max(len(rows), 1)
