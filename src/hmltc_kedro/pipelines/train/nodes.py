@@ -56,9 +56,8 @@ def train_classifier(
     )
     description = {"encoder": encoder.name, "n_examples": len(training_examples), "seed": seed, **params.model_dump()}
     frozen = None if tuned else encoder.fingerprint
-    classifier = HierarchicalClassifier(
-        model, head, taxonomy, description=description, lexical=lexical, max_windows=encoder.max_windows, frozen=frozen
-    )
+    reading: dict[str, Any] = {"max_windows": encoder.max_windows, "backend": encoder.backend, "frozen": frozen}
+    classifier = HierarchicalClassifier(model, head, taxonomy, description=description, lexical=lexical, **reading)
     return classifier, pd.DataFrame(history)
 
 
