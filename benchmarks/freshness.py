@@ -90,7 +90,7 @@ class HashingEncoder:
         self._hash = HashingVectorizer(n_features=2**15, alternate_sign=False)
         self._vectors = np.random.default_rng(0).standard_normal((2**15, 384), dtype=np.float32)
 
-    def encode(self, texts: Sequence[str]) -> FloatArray:
+    def encode(self, texts: Sequence[str], role: str = "document") -> FloatArray:
         """Return vectors of shape (n, 384)."""
         vectors = np.asarray(self._hash.transform(texts).astype(np.float32) @ self._vectors)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

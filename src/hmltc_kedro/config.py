@@ -167,7 +167,7 @@ CREDENTIALS = ("credentials", "openai", "bulk", "api_key", "base_url_key", "OPEN
 
 RESOURCES = {
     "llm": {"client": "llm", "model": "llm_model", "base_url": "llm_base_url"},
-    "encoder": {"model": "encoder"},
+    "encoder": {"model": "encoder", "backend": "encoder_backend"},
 }
 """Entries of `catalog_resources.yml` that share their name with a global, and which of their settings are globals."""
 

@@ -14,6 +14,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import RecordedClient, TemplateClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling import classifier as classifier_module
+from hmltc_kedro.text import backends
 
 # ---------------------------------------------------------------------- encoder
 
@@ -50,6 +51,16 @@ def test_encoder_is_identified_by_name_length_and_files(tmp_path: Path) -> None:
     assert windows["max_windows"] == 2 and windows["weights"] != first["weights"]
     (tmp_path / "config.json").write_text("{ }", "utf-8")
     assert EncoderDataset(model=str(tmp_path), max_length=32).identify()["weights"] != first["weights"]
+
+
+def test_encoder_is_identified_by_the_backend_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "has_accelerator", lambda: False)
+    monkeypatch.setattr(backends, "find_version", lambda package: "1.0")
+    found = {name: EncoderDataset(model="embedded", backend=name).identify() for name in ("auto", "torch", "openvino")}
+    assert found["auto"] == found["openvino"] != found["torch"]
+    assert [found[name]["backend"] for name in found] == ["openvino", "torch", "openvino"]
+    monkeypatch.setattr(backends, "find_version", lambda package: None)
+    assert EncoderDataset(model="embedded", backend="auto").identify() == found["torch"]
 
 
 def test_identity_of_the_embedded_encoder_is_that_of_its_vectors() -> None:

@@ -33,6 +33,13 @@ def test_null_documents_are_words_of_the_corpus_from_many_documents() -> None:
     assert np.mean(sources) == pytest.approx(100 * (1 - 0.99**4), abs=0.1)
 
 
+def test_most_null_documents_stay_when_documents_are_added() -> None:
+    corpus = [f"a{i} b{i} c{i} d{i}" * 5 for i in range(2000)]
+    before, after = (set(write_null_documents(texts)) for texts in (corpus[20:], corpus))
+    # A null document goes with its own document or with one of its eight sources: 9 x 20 / 2000 of 200 are 18.
+    assert 5 <= len(after - before) <= 35
+
+
 def test_frequent_words_are_drawn_often() -> None:
     nulls = write_null_documents(["the the the rare"] * 100, 100)
     share = Counter(word for text in nulls for word in text.split())["the"] / 400

@@ -21,6 +21,7 @@ from hmltc_kedro.modeling import HierarchicalClassifier, Prediction
 from hmltc_kedro.modeling import classifier as module
 from hmltc_kedro.modeling.abstention import find_fitting
 from hmltc_kedro.modeling.files import write_settings
+from hmltc_kedro.text import backends
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.windows import encode_texts
 from kedro_project import read_content
@@ -412,6 +413,33 @@ def test_model_works_where_kedro_is_not_installed(saved: Path, classifier: Hiera
     result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1]) == [p.class_ids for p in classifier.predict(TEXTS)]
+
+
+# ---------------------------------------------------------------------- backends
+
+
+def test_backend_is_saved_and_chosen_again_where_the_model_is_opened(
+    reader: HierarchicalClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lossless one is chosen anew, since another machine may lack it; one that rounds is part of the model."""
+    asked: list[str] = []
+    monkeypatch.setattr(module, "choose_backend", lambda name, directory, device: asked.append(name) or "torch")
+    for backend in ("torch", "openvino", "openvino-int8"):
+        reader.with_parts(backend=backend).save(tmp_path / backend)
+        loaded = HierarchicalClassifier.load(tmp_path / backend, device="cpu")
+        assert loaded.backend == backend
+        _ = loaded.encoder
+    assert asked == ["torch", "auto", "openvino-int8"]
+
+
+def test_model_that_needs_a_missing_extra_is_one_line(
+    reader: HierarchicalClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.with_parts(backend="openvino-int8").save(tmp_path / "model")
+    monkeypatch.setattr(backends, "find_version", lambda package: None)
+    with pytest.raises(InputError) as error:
+        HierarchicalClassifier.load(tmp_path / "model", device="cpu").predict(["a cat"])
+    assert "pip install 'hmltc_kedro[openvino]'" in str(error.value) and "\n" not in str(error.value)
 
 
 # ---------------------------------------------------------------------- words and windows

@@ -40,7 +40,7 @@ class WordEncoder:
 
     name = fingerprint = "words"
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
+    def encode(self, texts: Sequence[str], role: str = "document") -> np.ndarray:
         vectors = np.zeros((len(texts), 64), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
             for word in text.lower().replace(",", " ").split():

@@ -222,6 +222,33 @@ def test_fingerprint_depends_on_neither_place_nor_batch_size_nor_notes(tiny_mode
     assert TextEncoder(str(tmp_path / "moved"), batch_size=1).fingerprint == before
 
 
+# ---------------------------------------------------------------------- prompts
+
+
+@pytest.mark.parametrize(
+    ("prompts", "default", "read"),
+    [
+        ({"query": "what is ", "passage": "this is "}, None, ("this is a cat", "what is a cat")),
+        ({"query": "find ", "document": ""}, None, ("a cat", "find a cat")),
+        ({"query": "what is ", "topic": "sort "}, "topic", ("sort a cat", "sort a cat")),
+        ({}, None, ("a cat", "a cat")),
+    ],
+)
+def test_documents_and_classes_have_the_prompts_of_the_model(
+    fresh: TextEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    prompts: dict[str, str],
+    default: str | None,
+    read: tuple[str, str],
+) -> None:
+    expected = fresh.model.encode(list(read), prompt="", normalize_embeddings=True)
+    monkeypatch.setattr(fresh.model, "prompts", prompts)
+    monkeypatch.setattr(fresh.model, "default_prompt_name", default)
+    vectors = [fresh.encode(["a cat"])[0], fresh.encode(["a cat"], "class")[0]]
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    assert fresh.n_encoded == 2, "neither is taken for the other"
+
+
 # ---------------------------------------------------------------------- which model
 
 

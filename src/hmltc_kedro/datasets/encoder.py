@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 
 from hmltc_kedro.datasets.previews import preview_settings
+from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.models import fingerprint_model, locate_model
 
@@ -27,6 +28,7 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
         max_windows: a longer text is read in windows, at most so many; 1 cuts it.
         batch_size: texts a batch.
         device: `auto` or a torch device.
+        backend: `auto`, `torch`, `openvino`, `openvino-bf16` or `openvino-int8`.
         cache: file of the vector cache.
         metadata: for Kedro-Viz.
     """
@@ -39,6 +41,7 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
         max_windows: int = 1,
         batch_size: int = 32,
         device: str = "auto",
+        backend: str = "torch",
         cache: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -49,6 +52,7 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
             "max_windows": max_windows,
             "batch_size": batch_size,
             "device": device,
+            "backend": backend,
             "cache": cache,
         }
         self.metadata = metadata
@@ -62,11 +66,14 @@ class EncoderDataset(AbstractDataset[None, TextEncoder]):
         raise DatasetError("the encoder is read-only; a trained one is in the entry `classifier`")
 
     def identify(self) -> dict[str, Any]:
-        """Say which vectors come out, without loading the model: its name, its length, a digest of its files."""
+        """Say which vectors come out, without loading the model: name, length, backend, a digest of its files."""
         directory = locate_model(self._settings["model"])
-        sizes = {name: self._settings[name] for name in ("max_length", "max_windows")}
-        weights = fingerprint_model(directory, **sizes) if directory is not None else "not on this disk"
-        return {"model": self._settings["model"], **sizes, "weights": weights}
+        shaping = {name: self._settings[name] for name in ("max_length", "max_windows", "backend")}
+        weights = "not on this disk"
+        if directory is not None:
+            shaping["backend"] = choose_backend(shaping["backend"], directory, self._settings["device"])
+            weights = fingerprint_model(directory, **shaping)
+        return {"model": self._settings["model"], **shaping, "weights": weights}
 
     def _exists(self) -> bool:
         return True

@@ -46,8 +46,8 @@ def embed_classes(encoder: TextEncoder, taxonomy: Taxonomy, descriptions: Sequen
 
     A class with several parents has the normalised mean of its paths' vectors.
     """
-    text = encoder.encode(write_class_texts(taxonomy, descriptions))
+    text = encoder.encode(write_class_texts(taxonomy, descriptions), role="class")
     paths, owners = write_path_texts(taxonomy)
     summed = np.zeros_like(text)
-    np.add.at(summed, owners, encoder.encode(paths))
+    np.add.at(summed, owners, encoder.encode(paths, role="class"))
     return {"text": text, "path": normalise(summed)}

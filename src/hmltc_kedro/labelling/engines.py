@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from hmltc_kedro.display import hidden_progress
 from hmltc_kedro.errors import InputError, import_extra
+from hmltc_kedro.text.cores import count_cores
 
 EngineName = Literal["serial", "processes", "dask"]
 
@@ -180,7 +181,7 @@ def make_engine(name: EngineName, workers: int | None, address: str | None) -> E
         raise InputError(f"label.address is for label.engine: dask; it is {name}")
     if name == "serial":
         return Serial()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_cores()
     number = workers or cores
     threads = max(1, cores // number)
     if name == "processes":

@@ -30,6 +30,7 @@ from hmltc_kedro.modeling.predictions import Predictions, decide, name_columns, 
 from hmltc_kedro.modeling.settings import FitSettings
 from hmltc_kedro.modeling.student import Evidence, Student
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.models import EMBEDDED, open_model
@@ -64,6 +65,7 @@ class HierarchicalClassifier:
         description: anything worth keeping with the model (JSON), e.g. training settings.
         lexical: the words' view of the classes, exactly if the head has the lexical term.
         max_windows: that a long text is read in, see `windows.cut_windows`.
+        backend: what computes the encoder once the classifier was saved, see `choose_backend`.
         frozen: fingerprint of the `TextEncoder` whose vectors this classifier reads, None once the encoder was tuned.
         nulls: probabilities of texts about nothing, shape (m, C), see `abstention`; None for none.
         student: what judged documents have taught; None where none was judged.
@@ -81,6 +83,7 @@ class HierarchicalClassifier:
         lexical: LexicalView | None = None,
         max_length: int | None = None,
         max_windows: int = 1,
+        backend: str = "torch",
         frozen: str | None = None,
         nulls: FloatArray | None = None,
         student: Student | None = None,
@@ -97,6 +100,7 @@ class HierarchicalClassifier:
         self.description = description or {}
         self.lexical = lexical
         self.max_windows = max_windows
+        self.backend = backend
         self.frozen = frozen
         self.nulls = np.zeros((0, len(taxonomy)), dtype=np.float32) if nulls is None else nulls
         self.student = student
@@ -120,7 +124,12 @@ class HierarchicalClassifier:
         if not isinstance(self._encoder, Path):
             return self._encoder
         try:
-            return open_model(self._encoder, self._device, self.max_length).eval()
+            # A lossless backend is as good as the other, so a model made with OpenVINO needs none elsewhere.
+            name = "auto" if self.backend == "openvino" else self.backend
+            backend = choose_backend(name, self._encoder, self._device)
+            return open_model(self._encoder, self._device, self.max_length, backend).eval()
+        except InputError:
+            raise
         except Exception as error:  # three libraries read these files, each with errors of its own
             raise InputError(f"{self.directory}: not a readable classifier ({error}); train it again") from error
 
@@ -289,6 +298,7 @@ class HierarchicalClassifier:
             settings = {
                 "max_length": self.max_length,
                 "max_windows": self.max_windows,
+                "backend": self.backend,
                 "frozen": self.frozen,
                 "accept": self.accept,
                 "decoding": self.decoding.model_dump(),

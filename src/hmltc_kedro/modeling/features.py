@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from hmltc_kedro.arrays import FloatArray, IntArray
 from hmltc_kedro.text.features import Windows
+from hmltc_kedro.text.windows import choose_prompt
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -80,7 +81,8 @@ class EncodedFeatures:
         counts = starts[rows + 1] - starts[rows]
         owners = np.repeat(np.arange(len(rows)), counts)
         chosen = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[rows][owners]
-        tokens = self._encoder.preprocess([self._windows.texts[window] for window in chosen])
+        texts = [self._windows.texts[window] for window in chosen]
+        tokens = self._encoder.preprocess(texts, prompt=choose_prompt(self._encoder))
         tokens = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in tokens.items()}
         with torch.autocast(device.type, dtype=self._precision, enabled=self._precision != torch.float32):
             vectors = self._encoder(tokens)["sentence_embedding"]

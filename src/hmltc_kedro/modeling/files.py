@@ -194,6 +194,7 @@ def _read_parts(directory: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         "lexical": lexical,
         "max_length": settings["max_length"],
         "max_windows": int(settings["max_windows"]),
+        "backend": settings.get("backend", "torch"),  # models of before had no other
         "frozen": settings["frozen"],
         "nulls": nulls,
         "student": Student.load(directory, taxonomy) if has_student else None,

@@ -177,6 +177,7 @@ def train_parts(
         "description": {"encoder": encoder.name, "n_examples": len(examples), "seed": seed, **settings.model_dump()},
         "lexical": words,
         "max_windows": encoder.max_windows,
+        "backend": encoder.backend,
         "frozen": None if tuned else encoder.fingerprint,
     }
     return parts, history

@@ -9,6 +9,7 @@ import numpy as np
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
+from hmltc_kedro.text.samples import draw_rows, key_texts
 from hmltc_kedro.text.texts import Texts, read_texts
 
 
@@ -62,7 +63,7 @@ def weigh_views(
         return ViewWeights(0, None, None, fixed_lexical_weight, 0.0)
     texts = read_texts(texts)
     size = min(HALVED, len(texts))
-    chosen = np.sort(np.random.default_rng(seed).choice(len(texts), size, replace=False))
+    chosen = np.sort(draw_rows(key_texts(texts), size, seed))
     first, second = (list(halves) for halves in zip(*(split_halves(texts[row]) for row in chosen), strict=True))
     dense = average_views(class_views)
     r_dense = measure_reliability(encoder.encode(first) @ dense.T, encoder.encode(second) @ dense.T)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from hmltc_kedro.text.cores import count_cores
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the torch device of a setting: `auto` takes CUDA, then Apple's MPS, then the CPU."""
@@ -25,6 +27,11 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if has_bfloat16 else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def bound_threads() -> None:
+    """Let torch use no more threads than this process has cores: in a container it would count the machine's."""
+    torch.set_num_threads(min(torch.get_num_threads(), count_cores()))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Text to unit vectors, each text paid for once.
 
 `TextEncoder` wraps a sentence-transformers model (safetensors weights only) and keeps a content-addressed cache:
-the key of a vector is the model's fingerprint and the exact text, so a run after a crash, or with 100 new
+the key of a vector is the model's fingerprint, the exact text and what it is, so a run after a crash, or with 100 new
 documents, encodes what is new.
 """
 
@@ -19,10 +19,11 @@ from tqdm import tqdm
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.display import shorten, show_progress
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
 from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
-from hmltc_kedro.text.windows import check_vectors, encode_texts
+from hmltc_kedro.text.windows import Role, check_vectors, encode_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -45,6 +46,7 @@ class TextEncoder:
         max_windows: a longer text is read in windows, at most so many: see `cut_windows`; 1 cuts it.
         batch_size: texts a batch.
         device: `auto` (CUDA, then Apple's MPS, then the CPU) or a torch device name.
+        backend: what computes, see `choose_backend`.
         cache: file of the vector cache; None for no cache.
     """
 
@@ -56,6 +58,7 @@ class TextEncoder:
         max_windows: int = MAX_WINDOWS,
         batch_size: int = 32,
         device: str = "auto",
+        backend: str = "torch",
         cache: str | Path | None = None,
     ) -> None:
         """Remember the settings; the model is loaded when the first text has to be encoded."""
@@ -64,6 +67,7 @@ class TextEncoder:
         self.max_windows = max_windows
         self.batch_size = batch_size
         self.device = device
+        self._backend = backend
         self._cache_path = Path(cache) if cache is not None else None
         self.n_encoded = 0
         self.n_cached = 0
@@ -79,21 +83,35 @@ class TextEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Identity of the vectors, see `fingerprint_model`."""
-        return fingerprint_model(self.directory, self.max_length, self.max_windows)
+        return fingerprint_model(self.directory, self.max_length, self.max_windows, self.backend)
+
+    @cached_property
+    def backend(self) -> str:
+        """What computes, with `auto` decided.
+
+        Raises:
+            InputError: as `choose_backend`.
+        """
+        return choose_backend(self._backend, self.directory, self.device)
 
     @cached_property
     def model(self) -> SentenceTransformer:
         """The loaded sentence-transformers model, shared by everything that reads and not trains it."""
-        return self.load_model()
+        return self._open(self.backend)
 
     def load_model(self) -> SentenceTransformer:
-        """Return a fresh copy of the model: what training may change.
+        """Return a fresh copy of the model in torch: what training may change.
 
         Raises:
             InputError: its files are damaged.
         """
+        return self._open("torch")
+
+    def _open(self, backend: str) -> SentenceTransformer:
         try:
-            return open_model(self.directory, self.device, self.max_length)
+            return open_model(self.directory, self.device, self.max_length, backend)
+        except InputError:
+            raise
         except Exception as error:  # three libraries read these files, each with errors of its own
             reason = shorten(" ".join(str(error).split()), MAX_REASON, " ...")
             raise InputError(f"{self.directory}: not a readable encoder ({reason}); get it again") from error
@@ -104,16 +122,20 @@ class TextEncoder:
         measure = getattr(self.model, "get_embedding_dimension", None)  # as of sentence-transformers 6
         return int((measure or self.model.get_sentence_embedding_dimension)() or 0)
 
-    def encode(self, texts: Texts) -> FloatArray:
+    def encode(self, texts: Texts, role: Role = "document") -> FloatArray:
         """Return the vectors of `texts`: shape (n, dimension), float32, unit length.
 
         Texts are deduplicated, looked up, and the rest is encoded in batches of similar length.
+
+        Args:
+            texts: n texts.
+            role: what they are; a model may have prompts for documents and for what they are found by.
 
         Raises:
             InputError: as `read_texts` and `VectorCache`, or a vector is not finite or not of unit length.
         """
         texts = read_texts(texts)
-        prefix = bytes.fromhex(self.fingerprint)
+        prefix = bytes.fromhex(self.fingerprint) + f"{role}\0".encode()
         keys = [hashlib.sha256(prefix + text.encode("utf-8")).digest() for text in texts]
         cache = VectorCache(self._cache_path) if self._cache_path is not None else None
         try:
@@ -122,7 +144,7 @@ class TextEncoder:
             self.n_cached += len(texts) - len(todo)
             self.n_encoded += len(todo)
             logger.info("Encoding %d texts, %d more are cached", len(todo), len(texts) - len(todo))
-            for new_keys, vectors in self._encode_chunks(todo):
+            for new_keys, vectors in self._encode_chunks(todo, role):
                 known.update(zip(new_keys, vectors, strict=True))
                 if cache:
                     cache.put(new_keys, vectors)
@@ -133,7 +155,7 @@ class TextEncoder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return np.stack([known[key] for key in keys]).astype(np.float32, copy=False)
 
-    def _encode_chunks(self, todo: dict[bytes, str]):  # type: ignore[no-untyped-def]
+    def _encode_chunks(self, todo: dict[bytes, str], role: Role):  # type: ignore[no-untyped-def]
         """Yield (keys, vectors) chunk by chunk.
 
         In the order of the corpus, so that long and short texts are mixed and the time left that is shown is true;
@@ -145,7 +167,7 @@ class TextEncoder:
             for start in range(0, len(items), CHUNK):
                 chunk = items[start : start + CHUNK]
                 texts = [text for _, text in chunk]
-                vectors = encode_texts(self.model, texts, self.batch_size, self.max_windows)
+                vectors = encode_texts(self.model, texts, self.batch_size, self.max_windows, role)
                 check_vectors(vectors, texts, self.name)
                 yield [key for key, _ in chunk], vectors
                 bar.update(len(chunk))

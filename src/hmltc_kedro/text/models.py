@@ -12,6 +12,7 @@ from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest, hash_file
 from hmltc_kedro.text import windows
+from hmltc_kedro.text.backends import identify_backend
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -101,42 +102,51 @@ def locate_model(name: str) -> Path | None:
         return None
 
 
-def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1) -> str:
+def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1, backend: str = "torch") -> str:
     """Return the identity of a model's vectors: digest of all that shapes them.
 
     That is its weights, the settings beside them (prompts, tokenizer, length, lower case, pooling), `max_length`,
-    `max_windows` and the code that cuts and pools windows.
+    `max_windows`, the backend (see `identify_backend`) and the code that cuts and pools windows.
     """
     code = file_digest(Path(windows.__file__))
-    digest = hashlib.sha256(f"max_length={max_length},max_windows={max_windows},code={code}".encode())
+    settings = f"max_length={max_length},max_windows={max_windows},code={code},backend={identify_backend(backend)}"
+    digest = hashlib.sha256(settings.encode())
     for file in sorted(directory.rglob("*")):
         if file.is_file() and file.suffix in SHAPING:
             digest.update(f"{file.relative_to(directory)}={file_digest(file)}".encode())
     return digest.hexdigest()
 
 
-def open_model(directory: Path, device: str, max_length: int | None = None) -> SentenceTransformer:
+def open_model(
+    directory: Path, device: str, max_length: int | None = None, backend: str = "torch"
+) -> SentenceTransformer:
     """Load a sentence-transformers directory: safetensors only, no remote code, no bars where nobody watches.
 
     Args:
         directory: on disk; nothing is fetched.
         device: `auto` or a torch device name.
         max_length: word pieces after which a text is cut; None keeps the model's.
+        backend: as `choose_backend` returns it; only torch's can be trained.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
-    from hmltc_kedro.text.device import choose_device
+    from hmltc_kedro.text.device import bound_threads, choose_device
 
+    bound_threads()
     if not show_progress():
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model = SentenceTransformer(
         str(directory),
-        device=str(choose_device(device)),
+        device=str(choose_device(device if backend == "torch" else "cpu")),
         trust_remote_code=False,
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
     )
     if max_length is not None and model.max_seq_length != math.inf:  # a static encoder reads texts of any length
         model.max_seq_length = min(max_length, model.max_seq_length or max_length)
-    return model
+    if backend == "torch":
+        return model
+    from hmltc_kedro.text.openvino_model import run_on_openvino
+
+    return run_on_openvino(model, backend)

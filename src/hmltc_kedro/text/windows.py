@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +16,15 @@ from hmltc_kedro.text.texts import Texts, read_texts
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+Role = Literal["document", "class"]
+"""What a text is to the model: something to be found, or what it is found by."""
+
+PROMPTS: dict[Role, tuple[str, ...]] = {"document": ("document", "passage", "corpus"), "class": ("query",)}
+"""Under which names models keep their prompts for each; the first that there is counts."""
+
+PIECES = 1024
+"""Word pieces computed at once on a CPU, padding among them: what its caches hold is fastest."""
+
 SLACK = 0.01
 """How far the length of a vector may be from 1: half precision is less exact than single."""
 
@@ -23,7 +32,21 @@ SHOWN = 60
 """Characters of a text that a message shows."""
 
 
-def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> tuple[list[str], IntArray]:
+def choose_prompt(model: SentenceTransformer, role: Role = "document") -> str:
+    """Return what a model wants written before a text, by what the text is: its default prompt if it names one.
+
+    Else that for a document or a passage, and for the texts of classes that for a query; empty where there is none.
+    """
+    prompts = getattr(model, "prompts", None) or {}
+    names = (
+        [getattr(model, "default_prompt_name", None)] if getattr(model, "default_prompt_name", None) else PROMPTS[role]
+    )
+    return next((prompts[name] or "" for name in names if name in prompts), "")
+
+
+def cut_windows(
+    model: SentenceTransformer, texts: Texts, max_windows: int, role: Role = "document"
+) -> tuple[list[str], IntArray]:
     """Return the windows that `texts` go through the model in, and which text each is of, in ascending order.
 
     A text of more word pieces than the model takes is cut into as few windows as hold them, of nearly equal length
@@ -35,6 +58,7 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
             for a static encoder, which reads a text of any length.
         texts: n texts.
         max_windows: of one text; with 1 every text stays whole and the model cuts it.
+        role: what the texts are, see `choose_prompt`; a prompt takes room.
 
     Returns:
         m >= n windows, and owners of shape (m,), int64.
@@ -45,7 +69,7 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
     texts = read_texts(texts)
     if not getattr(model.tokenizer, "is_fast", False):
         return texts, np.arange(len(texts), dtype=np.int64)
-    room = measure_room(model)
+    room = measure_room(model, role)
     # A word piece has at least one byte: short texts need no tokenizer to be known as short.
     long = [i for i, text in enumerate(texts) if len(text.encode()) > room]
     if max_windows <= 1 or room < 1 or not long:
@@ -62,14 +86,14 @@ def cut_windows(model: SentenceTransformer, texts: Texts, max_windows: int) -> t
     return [part for parts in windows for part in parts], owners
 
 
-def measure_room(model: SentenceTransformer) -> int:
+def measure_room(model: SentenceTransformer, role: Role = "document") -> int:
     """Return the word pieces of a text that the model reads at once: its prompt and its marks take theirs.
 
     Raises:
         InputError: the prompt takes all of them, and every text would be the same to the model.
     """
     room: int = (model.max_seq_length or 0) - model.tokenizer.num_special_tokens_to_add()
-    prompt = (getattr(model, "prompts", None) or {}).get(getattr(model, "default_prompt_name", None) or "")
+    prompt = choose_prompt(model, role)
     if not prompt:
         return room
     taken = len(model.tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"])
@@ -87,21 +111,56 @@ def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: 
     return [text[start:end] for start, end in pairwise(bounds[: max_windows + 1])]
 
 
-def encode_texts(model: SentenceTransformer, texts: Texts, batch_size: int, max_windows: int) -> FloatArray:
-    """Return one vector a text, shape (n, d), float32, unit length: the mean over its windows, see `cut_windows`."""
+def encode_texts(
+    model: SentenceTransformer, texts: Texts, batch_size: int, max_windows: int, role: Role = "document"
+) -> FloatArray:
+    """Return one vector a text, shape (n, d), float32, unit length: the mean over its windows, see `cut_windows`.
+
+    Args:
+        model: any sentence-transformers model.
+        texts: n > 0 texts.
+        batch_size: texts a batch, at most; on a CPU `PIECES` is another bound.
+        max_windows: see `cut_windows`.
+        role: what the texts are, see `choose_prompt`.
+    """
     texts = read_texts(texts)
-    windows, owners = cut_windows(model, texts, max_windows)
-    vectors = model.encode(
-        windows,
-        batch_size=batch_size,
-        normalize_embeddings=True,
-        convert_to_numpy=True,
-        show_progress_bar=False,
-    )
+    windows, owners = cut_windows(model, texts, max_windows, role)
+    vectors: FloatArray | None = None
+    for rows in _cut_lots(model, windows, batch_size):
+        lot = model.encode(
+            [windows[row] for row in rows],
+            batch_size=batch_size,
+            prompt=choose_prompt(model, role),
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        vectors = np.zeros((len(windows), lot.shape[1]), dtype=np.float32) if vectors is None else vectors
+        vectors[rows] = lot
+    assert vectors is not None, "there are texts"
     if len(windows) == len(texts):
-        return np.asarray(vectors, dtype=np.float32)
+        return vectors
     starts = np.searchsorted(owners, np.arange(len(texts)))
-    return normalise(np.add.reduceat(np.asarray(vectors, dtype=np.float32), starts, axis=0))
+    return normalise(np.add.reduceat(vectors, starts, axis=0))
+
+
+def _cut_lots(model: SentenceTransformer, windows: list[str], batch_size: int) -> Iterator[IntArray]:
+    """Yield the rows of windows that are encoded in one call: on a CPU windows of like length and of few word pieces.
+
+    Elsewhere all are one lot, which the model sorts by characters and cuts into batches: a graphics card is fastest
+    with much at once.
+    """
+    if model.device.type != "cpu" or not getattr(model.tokenizer, "is_fast", False):
+        yield np.arange(len(windows), dtype=np.int64)
+        return
+    pieces = model.tokenizer(windows, add_special_tokens=False, truncation=True, verbose=False)["input_ids"]
+    lengths = np.array([len(row) for row in pieces], dtype=np.int64)
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, min(batch_size, PIECES // max(1, lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
 
 
 def check_vectors(vectors: FloatArray, texts: Sequence[str], encoder: object) -> None:
