@@ -1,5 +1,7 @@
 """Files of a folder, of memory and of a bucket: which are found, when they have changed, how they are written."""
 
+import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,25 +99,37 @@ def test_interrupted_write_leaves_the_old_file(
 ) -> None:
     address = str(tmp_path / "labels.parquet")
     write_bytes(address, b"old", {})
-    system, _ = open_storage(address, {})
 
-    def write_half(path: str, data: bytes) -> None:
-        Path(path).write_bytes(data[:1])
+    def write_half(path: Path, data: bytes) -> None:
+        path.write_text("half")
         raise error
 
-    def fail(*_: object) -> None:
-        raise error
-
-    if where == "write":
-        monkeypatch.setattr(type(system), "pipe_file", staticmethod(write_half))
-    else:
-        monkeypatch.setattr(storage.os, "replace", fail)
-    with pytest.raises((InputError, Killed)) as caught:
+    with monkeypatch.context() as patch, pytest.raises((InputError, Killed)) as caught:
+        if where == "write":
+            patch.setattr(Path, "write_bytes", write_half)
+        else:
+            patch.setattr(os, "replace", raise_error(error))
         write_bytes(address, b"new", {})
     if isinstance(error, OSError):
         assert str(caught.value) == f"{address}: cannot be written (disk full)"
     assert [path.name for path in tmp_path.iterdir()] == ["labels.parquet"]
     assert Path(address).read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("where", ["pipe_file", "mv"])
+def test_interrupted_write_to_a_server_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """The memory stands for a server on which a file is there while it is being written, such as one of SFTP."""
+    monkeypatch.setattr(storage, "MOVED", ("memory",))
+    address = f"memory://{uuid.uuid4().hex}/labels.parquet"
+    write_bytes(address, b"old", {})
+    system, path = open_storage(address, {})
+    with monkeypatch.context() as patch, pytest.raises(InputError, match=r"cannot be written \(disk full\)$"):
+        patch.setattr(type(system), where, raise_error(OSError("disk full")))
+        write_bytes(address, b"new", {})
+    assert read_bytes(address, {}) == b"old"
+    write_bytes(address, b"new", {})
+    assert read_bytes(address, {}) == b"new"
+    assert system.ls(path.rpartition("/")[0], detail=False) == [path]
 
 
 def test_half_a_file_of_a_killed_process_is_not_listed(tmp_path: Path) -> None:
@@ -141,7 +155,7 @@ def test_unknown_or_missing_protocol_is_a_line(monkeypatch: pytest.MonkeyPatch) 
 SECRET = {"key": "AKIAHIDDEN", "secret": "s3cret", "client_kwargs": {"password": "pa55"}, "endpoint_url": "http://host"}
 
 
-def raise_error(error: Exception) -> Callable[..., Any]:
+def raise_error(error: BaseException) -> Callable[..., Any]:
     def fail(*_: object, **__: object) -> Any:
         raise error
 

@@ -18,13 +18,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import AnyArray, FloatArray, IntArray, split_rows
+from hmltc_kedro.atomic import write_folder
 from hmltc_kedro.decoding.blocks import round_digits
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.decoding.paths import DecodedPaths, union_paths
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.abstention import find_fitting
-from hmltc_kedro.modeling.files import read_parts, write_card, write_directory, write_parts, write_settings
+from hmltc_kedro.modeling.files import read_parts, write_card, write_parts, write_settings
 from hmltc_kedro.modeling.student import Evidence, Student
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
@@ -243,7 +244,7 @@ class HierarchicalClassifier:
 
     def save(self, directory: str | Path) -> None:
         """Write the model to `directory`, replacing what is there, and in one move at the end."""
-        with write_directory(Path(directory)) as temporary:
+        with write_folder(Path(directory)) as temporary:
             if isinstance(self._encoder, Path):
                 shutil.copytree(self._encoder, temporary / "encoder")
             else:
