@@ -236,7 +236,7 @@ class HierarchicalClassifier:
         decoded = decode(probabilities, self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, probabilities, self.taxonomy)
         frame["fits"] = find_fitting(decoded, self.nulls, self.taxonomy, self.decoding)
-        frame["decision"] = decide(probabilities, frame["class_ids"], self.taxonomy, self.accept)
+        frame["decision"] = decide(probabilities, frame["class_ids"], frame["fits"], self.taxonomy, self.accept)
         # pandas puts what is assigned to a frame where its labels are.
         return frame.set_index(texts.index) if isinstance(texts, pd.Series) else frame
 
@@ -301,13 +301,21 @@ def squash(logits: FloatArray) -> FloatArray:
 
 
 def decide(
-    probabilities: AnyArray, label_sets: Iterable[Sequence[str]], taxonomy: Taxonomy, accept: float | None
+    probabilities: AnyArray,
+    label_sets: Iterable[Sequence[str]],
+    fits: Iterable[bool],
+    taxonomy: Taxonomy,
+    accept: float | None,
 ) -> list[str]:
     """Return `accept` or `review` for each label set, by its expected precision, the mean probability of its classes.
+
+    A document that may be about none of the classes is never accepted: its probabilities say which class is the
+    nearest, and not that it is near.
 
     Args:
         probabilities: of n documents, any float dtype, shape (n, C).
         label_sets: class ids of each.
+        fits: of each, see `find_fitting`.
         taxonomy: of C classes.
         accept: expected precision from which on a set is accepted; None decides nothing: n empty texts.
     """
@@ -318,4 +326,4 @@ def decide(
     values = np.asarray(probabilities[pairs.row, pairs.col], dtype=np.float64)
     total = np.bincount(pairs.row, weights=values, minlength=labels.shape[0])
     expected = total / np.maximum(np.diff(labels.indptr), 1)
-    return [ACCEPT if value >= accept else REVIEW for value in expected]
+    return [ACCEPT if value >= accept and fit else REVIEW for value, fit in zip(expected, fits, strict=True)]
