@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from hmltc_kedro.corpus import storage
-from hmltc_kedro.corpus.storage import hide_options, list_files, open_storage, read_bytes, write_bytes
+from hmltc_kedro.corpus.storage import check_address, hide_options, list_files, open_storage, read_bytes, write_bytes
 from hmltc_kedro.errors import InputError
 from object_storage import Place
 
@@ -208,3 +208,33 @@ def test_files_of_this_machine_have_no_protocol(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("", "utf-8")
     for address in (str(tmp_path), f"file://{tmp_path}"):
         assert list_files(address, ENDINGS, {})[0].address == str(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sftp://user:sk-canary@host/folder",
+        "s3://AKIA:sk-canary@bucket/*.parquet",
+        "https://user:sk-canary@host/a.parquet",
+        "https://host/a.parquet?X-Amz-Signature=sk-canary",
+    ],
+)
+def test_secret_in_an_address_is_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(InputError, match="the address carries a login or a query") as caught:
+        check_address(address)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "data/a:b@c/x?.parquet",
+        "/a",
+        "s3://bucket/a?.parquet",
+        "sftp://user@host/a",
+        "https://host:8443/a@1:2",
+        "s3://b/x@y:z",
+    ],
+)
+def test_address_without_a_secret_is_fine(address: str) -> None:
+    check_address(address)

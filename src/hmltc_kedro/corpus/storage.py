@@ -45,6 +45,21 @@ class StoredFile:
     version: str
 
 
+def check_address(address: str) -> None:
+    """Refuse an address with a password or a signature in it: it would stand in logs, records and files of labels.
+
+    Raises:
+        InputError: it has one; the message does not show it.
+    """
+    protocol, path = split_protocol(address)
+    login = path.split("/")[0].rpartition("@")[0] if protocol else ""
+    if ":" in login or (protocol in ("http", "https") and "?" in path):
+        raise InputError(
+            f"{protocol}://...: the address carries a login or a query; give it without, and the login as the "
+            "credential `bulk` in conf/local/credentials.yml"
+        )
+
+
 def open_storage(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the file system of an address and the path in it.
 
