@@ -13,6 +13,7 @@ import pytest
 
 from hmltc_kedro import cli
 from hmltc_kedro.evaluation.intervals import bootstrap_interval
+from hmltc_kedro.freshness.records import find_record
 from hmltc_kedro.pipeline_registry import register_pipelines
 from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
@@ -349,12 +350,20 @@ def test_damaged_entry_is_one_line_and_other_errors_keep_their_traceback(project
     entry = project.folder / "data/02_intermediate/broken/taxonomy.parquet"
     entry.write_bytes(b"not parquet")
     done = project.kedro("run", "--params=dataset=broken", "--pipeline=enrich")
+    assert (done.code, done.err) == (
+        1,
+        "Error: entry `taxonomy` was changed since a run made it; `kedro refresh` makes it again; to use it as it is, "
+        "remove data/02_intermediate/broken/.taxonomy.parquet.made.json\n",
+    )
+    find_record(entry).unlink()
+    done = project.kedro("run", "--params=dataset=broken", "--pipeline=enrich")
     assert done.code == 1
     assert "Traceback" not in done.err
     assert done.err.startswith("Error: data/02_intermediate/broken/taxonomy.parquet: cannot be read")
     project.run("--params=dataset=broken", "--pipeline=ingest")
     documents = project.folder / "data/02_intermediate/broken/documents.parquet"
     pd.DataFrame({"doc_id": ["0"]}).to_parquet(documents)  # is read, and does not fit
+    find_record(documents).unlink()
     done = project.kedro("run", "--params=dataset=broken", "--nodes=embed_documents")
     assert done.code == 1
     assert "Traceback" in done.err

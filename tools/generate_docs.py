@@ -34,6 +34,7 @@ from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.pipelines import STAGES, ablation
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from messages import list_messages
 
 MARKED = re.compile(r"(<!-- generated: ([a-z]+) ?(\w*) -->\n).*?(<!-- end -->)", re.DOTALL)
 STAGE_PAGES = (*STAGES, "label", "ablation")
@@ -300,6 +301,7 @@ BLOCKS: dict[str, Block] = {
     "entries": list_entries,
     "pages": list_pages,
     "house": draw_house,
+    "messages": list_messages,
 }
 """By the word in the marker; called with the sources and the word after it."""
 

@@ -9,13 +9,13 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -28,6 +28,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.records import Content
 from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.llm.usage import Usage
+from hmltc_kedro.report.end_of_run import show_ablation, summarise_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -163,9 +164,9 @@ class ProjectHooks:
         self._notes.close()
         ran = [node for node in pipeline.nodes if node.name in self._ran or node.name in notes]
         written = [name for node in ran for name in node.outputs]
-        blocks = [_summarise(catalog.load("metrics"))] if "metrics" in written else []
+        blocks = [summarise_metrics(catalog.load("metrics"))] if "metrics" in written else []
         if "ablation_table" in written:
-            blocks.append(_show_ablation(catalog.load("ablation_table")))
+            blocks.append(show_ablation(catalog.load("ablation_table")))
         elif measured := [name for name in written if name.endswith(".scores")]:
             blocks.append(["sample-F1, mean over the seeds", *(_show_scores(name, catalog) for name in measured)])
         if self._used_before is not None and any("llm" in node.inputs for node in ran):
@@ -186,32 +187,68 @@ class ProjectHooks:
 
 
 class FreshnessHooks:
-    """Write beside each entry what it was made from: `kedro status` and `kedro refresh` read it."""
+    """Write beside each entry what it was made from, and let nothing be made of entries that do not belong together."""
 
     def __init__(self) -> None:
         """Begin outside of a run."""
         self._tracker: Tracker | None = None
         self._inputs: dict[str, dict[str, Content]] = {}
 
-    @hook_impl
+    @hook_impl(trylast=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Take the identity of the nodes' code: what runs is what was imported, whatever is edited meanwhile."""
+        """Take the identity of the nodes' code: what runs is what was imported, whatever is edited meanwhile.
+
+        Raises:
+            InputError: as `check_together`; after what is missing has been told.
+        """
         self._inputs.clear()
         self._tracker = Tracker(pipeline.nodes, catalog)
         for node in pipeline.nodes:
             self._tracker.find_code(node)
+        check_together(pipeline.inputs(), self._tracker)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
-        """Note what the node's inputs hold before it reads the first: what changes later counts as a change."""
+        """Note what the node's inputs hold before it reads the first: what changes later counts as a change.
+
+        Raises:
+            InputError: as `check_together`: an earlier node may have made one of them anew.
+        """
         if self._tracker is None or node.name in self._inputs:
             return
+        check_together(node.inputs, self._tracker)
         try:
             inputs = self._tracker.find_inputs(node, with_rows=True)
         except Exception as error:  # the record will know of no inputs, so that what is made of them counts as stale
             logger.warning("%s: no record of what it reads (%s)", node.name, error)
             inputs = {}
         self._inputs.setdefault(node.name, inputs)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Take the old record away: of a run that is killed now, it would say what does not lie there."""
+        try:
+            if self._tracker is not None:
+                self._tracker.forget(node, dataset_name)
+        except OSError as error:  # the entry in the same folder will say more
+            logger.warning("%s: its old record stays (%s)", dataset_name, error)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Take away records of what processes have written that knew nothing of them, as ParallelRunner's may."""
+        self._drop_records(pipeline, catalog)
+
+    @hook_impl
+    def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Do the same."""
+        self._drop_records(pipeline, catalog)
+
+    def _drop_records(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        try:
+            for record in Tracker([], catalog).find_foreign(pipeline.all_outputs()).values():
+                record.unlink(missing_ok=True)
+        except Exception as error:  # what only describes the work never stops it
+            logger.warning("records of an earlier run may be left (%s)", error)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -259,6 +296,25 @@ def check_parameters(catalog: DataCatalog) -> None:
         )
 
 
+def check_together(entries: Iterable[str], tracker: Tracker) -> None:
+    """Refuse entries that something else than a run has changed, or that were made from others than lie there now.
+
+    What would be made of them is no result of any run, and would look like one.
+
+    Raises:
+        InputError: one line an entry.
+    """
+    entries = set(entries)
+    foreign, mixed = tracker.find_foreign(entries), tracker.find_mixed(entries)
+    problems = {entry: ("was changed since a run made it", record) for entry, record in foreign.items()}
+    for entry, other, record in mixed:
+        problems.setdefault(entry, (f"was made from another `{other}` than there is now", record))
+    if problems:
+        mend = "`kedro refresh` makes it again; to use it as it is, remove"
+        lines = [f"entry `{entry}` {what}; {mend} {show_path(record)}" for entry, (what, record) in problems.items()]
+        raise InputError.from_problems(lines)
+
+
 def _list_parameters() -> set[str]:
     """Return the top-level parameters: the stages' own, and `dataset`, which only the catalog reads."""
     inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
@@ -285,44 +341,6 @@ def explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: d
     return f"entry `{name}` is missing ({path}); make it with: kedro run --pipeline={maker}{flags}"
 
 
-REMARKS = {
-    "missing": "documents without a prediction, which score 0",
-    "loose_gold_sets": "gold label sets without parents, never 1",
-}
-"""Of counts in `metrics` that should be 0, by name."""
-
-
-def _summarise(metrics: dict[str, Any]) -> list[str]:
-    if not metrics["n_docs"]:
-        return ["No gold labels: nothing to score."]
-    zero_shot = metrics["zero_shot"]
-    return [
-        f"Scores on {metrics['n_docs']} test documents (95 % interval)",
-        _score_line("sample-F1", metrics),
-        _score_line("zero-shot (nearest class and its ancestors)", zero_shot),
-        f"  {'exact match':45} {metrics['exact_match']:.4f}",
-        f"  {'macro-F1':45} {metrics['macro_f1']:.4f}",
-        f"  {'precision at 1, at 3':45} {metrics['precision_at_1']:.4f}, {metrics['precision_at_3']:.4f}",
-        f"  {'path-consistent label sets':45} {metrics['path_consistency']:.2%}",
-        *(f"  {text:45} {metrics[name]}" for name, text in REMARKS.items() if metrics[name]),
-    ]
-
-
-def _show_ablation(table: pd.DataFrame) -> list[str]:
-    n_docs = table["n_docs"].iloc[0]
-    if not n_docs:
-        return ["No gold labels: nothing to score."]
-    seeds = ", ".join(map(str, table["seeds"].iloc[0]))
-    lines = [f"Ablation on {n_docs} test documents: mean over the seeds {seeds} (95 % interval over documents)"]
-    lines.append(f"  {'':28} {'sample-F1':>26}   {'against final':>26}  {'macro-F1':>9}  {'s/seed':>6}")
-    for row in table.itertuples():
-        score = f"{row.sample_f1:.4f}  [{row.sample_f1_low:.4f}, {row.sample_f1_high:.4f}]"
-        against = f"{row.difference:+.4f}  [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-        against = "" if row.variant == "final" else against
-        lines.append(f"  {row.title:28} {score:>26}   {against:>26}  {row.macro_f1:9.4f}  {row.seconds:6.0f}")
-    return lines
-
-
 def _show_scores(name: str, catalog: DataCatalog) -> str:
     scores = catalog.load(name)["sample_f1"]
     return f"  {name.removesuffix('.scores'):45} " + (
@@ -342,11 +360,6 @@ def _find_unanswered(written: list[str], catalog: DataCatalog) -> dict[str, list
         starved = catalog.load("starved_classes")["class_id"]
         gaps["starved_classes_without_synthetic_documents"] = [i for i in starved if i not in fed]
     return gaps
-
-
-def _score_line(name: str, metrics: dict[str, Any]) -> str:
-    low, high = metrics["sample_f1_interval"]
-    return f"  {name:45} {metrics['sample_f1']:.4f}  [{low:.4f}, {high:.4f}]"
 
 
 def _list_files(names: list[str], catalog: DataCatalog) -> list[str]:

@@ -20,9 +20,8 @@ def predictions(diamond: Taxonomy) -> pd.DataFrame:
     """Return predictions of the path to dogs for five documents, all of them to be reviewed."""
     frame = predictions_to_frame(decode(PROBABILITIES, diamond, DecodingSettings()), PROBABILITIES, diamond)
     frame.insert(0, "doc_id", pd.Series(IDS, dtype="str"))
-    return frame.assign(
-        fits=[True, False, True, False, True], decision=decide(PROBABILITIES, frame["class_ids"], diamond, 0.75)
-    )
+    fits = [True, False, True, False, True]
+    return frame.assign(fits=fits, decision=decide(PROBABILITIES, frame["class_ids"], fits, diamond, 0.75))
 
 
 def annotate(rows: list[int], **changes: object) -> pd.DataFrame:
@@ -77,6 +76,15 @@ def test_documents_that_no_path_is_right_for_fit_no_class(predictions: pd.DataFr
     assert pinned["fits"].tolist() == [False, False, False, False, True]
     pd.testing.assert_frame_equal(pinned.drop(columns=["fits", "source"]), predictions.drop(columns="fits"))
     assert (pinned["source"] == MODEL).all()
+
+
+def test_what_its_judge_found_no_path_for_is_reviewed(predictions: pd.DataFrame, diamond: Taxonomy) -> None:
+    accepted = predictions.assign(decision="accept")
+    none = annotate([0, 2], class_ids=[[], []], confidence=["high", "low"])
+    pinned = pin_annotations(accepted, none, PROBABILITIES, diamond)
+    assert pinned["decision"].tolist() == ["review", "accept", "review", "accept", "accept"]
+    undecided = pin_annotations(predictions.assign(decision=""), none, PROBABILITIES, diamond)
+    assert undecided["decision"].tolist() == [""] * 5
 
 
 def test_where_nothing_is_decided_nothing_is_decided_for_people_either(

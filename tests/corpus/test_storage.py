@@ -1,5 +1,7 @@
 """Files of a folder, of memory and of a bucket: which are found, when they have changed, how they are written."""
 
+import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import fsspec
 import pytest
 
 from hmltc_kedro.corpus import storage
-from hmltc_kedro.corpus.storage import hide_options, list_files, open_storage, read_bytes, write_bytes
+from hmltc_kedro.corpus.storage import check_address, hide_options, list_files, open_storage, read_bytes, write_bytes
 from hmltc_kedro.errors import InputError
 from object_storage import Place
 
@@ -97,25 +99,37 @@ def test_interrupted_write_leaves_the_old_file(
 ) -> None:
     address = str(tmp_path / "labels.parquet")
     write_bytes(address, b"old", {})
-    system, _ = open_storage(address, {})
 
-    def write_half(path: str, data: bytes) -> None:
-        Path(path).write_bytes(data[:1])
+    def write_half(path: Path, data: bytes) -> None:
+        path.write_text("half")
         raise error
 
-    def fail(*_: object) -> None:
-        raise error
-
-    if where == "write":
-        monkeypatch.setattr(type(system), "pipe_file", staticmethod(write_half))
-    else:
-        monkeypatch.setattr(storage.os, "replace", fail)
-    with pytest.raises((InputError, Killed)) as caught:
+    with monkeypatch.context() as patch, pytest.raises((InputError, Killed)) as caught:
+        if where == "write":
+            patch.setattr(Path, "write_bytes", write_half)
+        else:
+            patch.setattr(os, "replace", raise_error(error))
         write_bytes(address, b"new", {})
     if isinstance(error, OSError):
         assert str(caught.value) == f"{address}: cannot be written (disk full)"
     assert [path.name for path in tmp_path.iterdir()] == ["labels.parquet"]
     assert Path(address).read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("where", ["pipe_file", "mv"])
+def test_interrupted_write_to_a_server_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """The memory stands for a server on which a file is there while it is being written, such as one of SFTP."""
+    monkeypatch.setattr(storage, "MOVED", ("memory",))
+    address = f"memory://{uuid.uuid4().hex}/labels.parquet"
+    write_bytes(address, b"old", {})
+    system, path = open_storage(address, {})
+    with monkeypatch.context() as patch, pytest.raises(InputError, match=r"cannot be written \(disk full\)$"):
+        patch.setattr(type(system), where, raise_error(OSError("disk full")))
+        write_bytes(address, b"new", {})
+    assert read_bytes(address, {}) == b"old"
+    write_bytes(address, b"new", {})
+    assert read_bytes(address, {}) == b"new"
+    assert system.ls(path.rpartition("/")[0], detail=False) == [path]
 
 
 def test_half_a_file_of_a_killed_process_is_not_listed(tmp_path: Path) -> None:
@@ -141,7 +155,7 @@ def test_unknown_or_missing_protocol_is_a_line(monkeypatch: pytest.MonkeyPatch) 
 SECRET = {"key": "AKIAHIDDEN", "secret": "s3cret", "client_kwargs": {"password": "pa55"}, "endpoint_url": "http://host"}
 
 
-def raise_error(error: Exception) -> Callable[..., Any]:
+def raise_error(error: BaseException) -> Callable[..., Any]:
     def fail(*_: object, **__: object) -> Any:
         raise error
 
@@ -194,3 +208,33 @@ def test_files_of_this_machine_have_no_protocol(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("", "utf-8")
     for address in (str(tmp_path), f"file://{tmp_path}"):
         assert list_files(address, ENDINGS, {})[0].address == str(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sftp://user:sk-canary@host/folder",
+        "s3://AKIA:sk-canary@bucket/*.parquet",
+        "https://user:sk-canary@host/a.parquet",
+        "https://host/a.parquet?X-Amz-Signature=sk-canary",
+    ],
+)
+def test_secret_in_an_address_is_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(InputError, match="the address carries a login or a query") as caught:
+        check_address(address)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "data/a:b@c/x?.parquet",
+        "/a",
+        "s3://bucket/a?.parquet",
+        "sftp://user@host/a",
+        "https://host:8443/a@1:2",
+        "s3://b/x@y:z",
+    ],
+)
+def test_address_without_a_secret_is_fine(address: str) -> None:
+    check_address(address)

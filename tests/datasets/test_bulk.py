@@ -7,6 +7,7 @@ from kedro.io import DatasetError
 
 from hmltc_kedro.corpus.storage import write_bytes
 from hmltc_kedro.datasets import BulkDataset
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.labelling.folder import BulkFolder
 from object_storage import Place
 
@@ -27,6 +28,14 @@ def test_columns_and_credentials_reach_the_folder_and_no_description() -> None:
     dataset = BulkDataset(source="s3://a", target="s3://b", columns=columns, credentials={"secret": "s3cret"})
     assert dataset.load() == BulkFolder("s3://a", "s3://b", columns, {"secret": "s3cret"})
     assert "s3cret" not in str(dataset) + repr(dataset.load())
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_password_in_an_address_is_refused_and_not_shown(which: str) -> None:
+    addresses = {"source": "s3://a", "target": "s3://b", which: "s3://key:s3cret@bucket/a"}
+    with pytest.raises(InputError, match=r"^s3://\.\.\.: the address carries a login") as caught:
+        BulkDataset(**addresses)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_entry_is_written_by_the_stage_alone(dataset: BulkDataset) -> None:

@@ -1,5 +1,6 @@
-"""Every message that docs/troubleshooting.md quotes is what a user gets today: each is produced and compared."""
+"""Every message of the table that docs/troubleshooting.md is made from is what a user gets today: each is produced."""
 
+import os
 import re
 import shutil
 import sys
@@ -13,31 +14,35 @@ import pytest
 from fake_llm import KEY, Body, Response, completion, failure, good, make_requests, serve
 from hmltc_kedro.annotation.review import choose_format, write_items
 from hmltc_kedro.augmentation.training_examples import build_examples
+from hmltc_kedro.cli import find_cause
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
 from hmltc_kedro.corpus.document_pile import read_pile
 from hmltc_kedro.corpus.new_dataset import make_dataset, read_classes
 from hmltc_kedro.corpus.raw_documents import build_documents
+from hmltc_kedro.datasets.files import JSONDataset
 from hmltc_kedro.datasets.llm import LLMDataset
 from hmltc_kedro.datasets.raw import RawTableDataset
 from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.digests import content_digest
+from hmltc_kedro.freshness.records import Content, Making, Record, find_record, write_record
+from hmltc_kedro.freshness.tracker import Tracker
+from hmltc_kedro.hooks import check_together
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.models import resolve_model
+from hmltc_kedro.text.texts import read_texts
 from hmltc_kedro.text.vector_cache import VectorCache
 from hmltc_kedro.text.windows import check_vectors
 from ingest import edit, ingest
-from kedro_project import REPOSITORY, Project
+from kedro_project import Project
+from messages import MESSAGES
 
-PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
-SECTIONS = dict(re.findall(r"^### (.+)\n((?:(?!^##).*\n?)*)", PAGE, re.MULTILINE))
-QUOTED = {
-    name: found[1] for name, text in SECTIONS.items() if (found := re.search(r"```text\n(.*?)```", text, re.DOTALL))
-}
+PRINTED = {message.title: message.printed for chapter in MESSAGES.values() for message in chapter}
 
 CLASSES, EDGES, KEYWORDS = "classes.txt", "class_hierarchy.txt", "class_related_keywords.txt"
 TRAIN, GOLD, LABELS = "train/train_corpus.txt", "test/doc2labels.txt", "labels.csv"
@@ -148,6 +153,45 @@ def open_pickled_encoder() -> None:
     write_and("models/mine/modules.json", "[]", lambda path: resolve_model(str(path.parent)))()
 
 
+METRICS, PREDICTIONS = "data/08_reporting/mine/metrics.json", "data/07_model_output/mine/predictions.json"
+
+
+def explain(action: Callable[[], object]) -> None:
+    """Raise what the command line says of the error."""
+    try:
+        action()
+    except Exception as error:
+        raise find_cause(error) or error from None
+
+
+def write_on_a_full_disk() -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    with pytest.MonkeyPatch.context() as disk:
+        disk.setattr(os, "replace", fail)
+        explain(lambda: JSONDataset(filepath=METRICS).save({}))
+
+
+def read_entries(*names: str) -> Callable[[], None]:
+    """Return what reads metrics and predictions, or one of them, of which the latter changed after both were made."""
+
+    def read() -> None:
+        contents = {}
+        for name, path in (("predictions", PREDICTIONS), ("metrics", METRICS)):
+            write_and(path, "{}", str)()
+            made, now = Making(dict(contents), {}, {}), Content(content_digest(Path(path)))
+            write_record(Record(made, now), find_record(Path(path)))
+            contents[name] = now
+        Path(PREDICTIONS).write_text("{ }", "utf-8")
+        if len(names) > 1:  # a node has made them anew
+            find_record(Path(PREDICTIONS)).unlink()
+        catalog = {"predictions": JSONDataset(filepath=PREDICTIONS), "metrics": JSONDataset(filepath=METRICS)}
+        check_together(names, Tracker([], catalog))
+
+    return read
+
+
 def train_on_nothing() -> None:
     documents = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "text": ["kettle"]})
     silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "kept": False})
@@ -176,6 +220,13 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "A CSV corpus has other columns": write_and(CSV_CORPUS, "id,review\n0,kettle\n", raw_files.read_corpus_frame),
     "A Parquet column is no text": read_decimal_ids,
     "Two files of one corpus": read_two_corpora,
+    "An entry was changed": read_entries("predictions"),
+    "Entries that do not belong together": read_entries("predictions", "metrics"),
+    "An entry cannot be read": write_and(
+        METRICS, "{half", lambda path: explain(lambda: JSONDataset(filepath=str(path)).load())
+    ),
+    "An entry cannot be written": write_on_a_full_disk,
+    "A text alone": lambda: read_texts("a kitten"),
     "The encoder has no safetensors": open_pickled_encoder,
     "A vector is not finite": lambda: check_vectors(np.full((1, 4), np.nan, dtype=np.float32), ["a kitten"], "mine"),
     "The vector cache cannot be read": write_and(
@@ -250,18 +301,18 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_quote(name: str, printed: str) -> None:
-    """Compare; `...` in the page stands for any text."""
-    pattern = re.escape(QUOTED[name].strip()).replace(re.escape("..."), ".*")
+    """Compare; `...` in the table stands for any text."""
+    pattern = re.escape(PRINTED[name]).replace(re.escape("..."), ".*")
     assert re.fullmatch(pattern, printed.strip(), re.DOTALL), f"### {name}\nnow prints\n{printed}"
 
 
-def test_every_quoted_message_is_produced_by_a_test() -> None:
-    assert set(QUOTED) == COMMANDS.keys() | RAW_FILES.keys() | FUNCTIONS.keys() | {"There is no such client"}
+def test_every_message_is_produced_by_a_test() -> None:
+    assert PRINTED.keys() == COMMANDS.keys() | RAW_FILES.keys() | FUNCTIONS.keys() | {"There is no such client"}
+    assert len(PRINTED) == sum(map(len, MESSAGES.values())), "titles are unique"
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_section_says_what_to_do(name: str) -> None:
-    assert re.sub(r"```text\n.*?```", "", SECTIONS[name], flags=re.DOTALL).strip()
+def test_every_message_says_what_to_do() -> None:
+    assert all(message.mend.strip() for chapter in MESSAGES.values() for message in chapter)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

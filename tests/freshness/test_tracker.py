@@ -16,6 +16,8 @@ from kedro.runner import SequentialRunner, ThreadRunner
 
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.datasets import LLMDataset, ParquetDataset, RawTableDataset
+from hmltc_kedro.errors import InputError
+from hmltc_kedro.freshness.records import find_record
 from hmltc_kedro.freshness.tracker import State, Tracker
 from hmltc_kedro.hooks import FreshnessHooks
 from hmltc_kedro.llm import ChatClient
@@ -460,3 +462,103 @@ def test_input_that_is_not_what_its_name_says_is_told_without_its_rows(
     assert "words.parquet: changes of its rows cannot be told" in caplog.text
     assert chain.run(RefreshRunner()) == ["read_words"]
     assert chain.stale() == {}
+
+
+# ---------------------------------------------------------------------- what belongs together
+
+
+def select(*names: str) -> Pipeline:
+    return PIPELINE.only_nodes(*names)
+
+
+def test_entry_changed_since_its_run_is_refused_before_anything_runs(chain: Chain) -> None:
+    content = pd.read_parquet(chain.path("letters")).assign(letters=0)
+    content.to_parquet(chain.path("letters"))
+    with pytest.raises(InputError) as caught:
+        chain.run(pipeline=select("join"))
+    record = find_record(chain.path("letters"))
+    assert str(caught.value) == (
+        "entry `letters` was changed since a run made it; `kedro refresh` makes it again; to use it as it is, remove "
+        f"{record}"
+    )
+    assert calls == []
+    record.unlink()
+    assert chain.run(pipeline=select("join")) == ["join"], "somebody wants it so"
+    content.assign(letters=1).to_parquet(chain.path("letters"))
+    assert chain.run() == ALL, "a whole run makes it again"
+
+
+def test_entry_that_cannot_be_read_counts_as_changed(chain: Chain) -> None:
+    chain.path("described").write_bytes(b"half")
+    with pytest.raises(InputError, match="^entry `described` was changed since"):
+        chain.run(pipeline=select("join"))
+
+
+def test_entries_of_two_versions_of_what_they_are_made_from_are_refused(chain: Chain) -> None:
+    """`letters` are of new words and `described` of old ones, though `join` reads no words."""
+    chain.raw.write_text("a:kettle\nb:beds\nc:rake\n", "utf-8")
+    assert chain.run(pipeline=select("read_words", "count_letters")) == ["count_letters", "read_words"]
+    with pytest.raises(InputError, match="^entry `described` was made from another `words` than there is now; "):
+        chain.run(pipeline=select("join"))
+    assert chain.run(pipeline=select("describe")) == ["describe"]
+    assert chain.run(pipeline=select("join")) == ["join"]
+
+
+def test_entry_is_refused_beside_another_version_of_what_it_was_made_from_however_far_above(chain: Chain) -> None:
+    reads_both = Pipeline([Node(lambda joined, words: joined, ["joined", "words"], "left_over", name="both")])
+    assert chain.run(pipeline=reads_both) == []
+    chain.raw.write_text("a:kettle\n", "utf-8")
+    chain.run(pipeline=select("read_words"))
+    with pytest.raises(InputError, match="^entry `joined` was made from another `words` than there is now; "):
+        chain.run(pipeline=reads_both)
+
+
+def test_what_a_node_before_makes_anew_is_noticed_at_the_node_that_mixes(chain: Chain) -> None:
+    reads_both = Node(lambda joined, letters: joined, ["joined", "letters"], "left_over", name="both")
+    pipeline = select("count_letters") + Pipeline([reads_both])
+    assert chain.run(pipeline=pipeline) == ["count_letters"]
+    chain.limit = 3
+    with pytest.raises(InputError, match="^entry `joined` was made from another `letters` than there is now; "):
+        chain.run(pipeline=pipeline)
+    assert calls == ["count_letters"]
+
+
+def test_changed_raw_file_is_noticed_before_anything_runs(chain: Chain) -> None:
+    chain.raw.write_text("a:kettle\nb:beds\nc:rake\n", "utf-8")
+    with pytest.raises(InputError, match="^entry `described` was made from another `raw_words` than there is now; "):
+        chain.run(pipeline=select("read_words", "count_letters", "join"))
+    assert calls == []
+
+
+def test_new_bytes_of_a_raw_file_that_make_the_same_entry_change_nothing(chain: Chain) -> None:
+    chain.raw.write_text("a:kettle\nb:bed\nc:rake\n\n", "utf-8")
+    chain.run(pipeline=select("read_words"))
+    assert chain.run(pipeline=select("count_letters")) == ["count_letters"]
+    assert chain.run(pipeline=select("join")) == ["join"]
+
+
+def test_records_of_runs_that_knew_nothing_of_them_are_taken_away(chain: Chain) -> None:
+    """Processes of ParallelRunner that are spawned have hooks of their own, which have seen no run begin."""
+    chain.limit = 3
+    chain.run(pipeline=select("count_letters"), hooks=False)
+    with pytest.raises(InputError, match="^entry `letters` was changed"):
+        chain.run(pipeline=select("join"))
+    FreshnessHooks().after_pipeline_run(select("count_letters"), chain.catalog())
+    assert chain.run(pipeline=select("join")) == ["join"]
+
+
+def test_run_killed_after_it_wrote_an_entry_leaves_no_record_of_the_old_one(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    chain.limit = 3
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(FreshnessHooks, "_write", die)
+        chain.run(pipeline=select("count_letters"))
+    assert not find_record(chain.path("letters")).exists()
+    assert chain.run(pipeline=select("join")) == ["join"]

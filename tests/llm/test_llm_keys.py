@@ -69,6 +69,27 @@ def test_the_environment_holds_the_key_of_an_own_server_under_its_own_name(tmp_p
     assert server.keys == {KEY}
 
 
+@pytest.mark.parametrize("form", ["http://{}/v1", "{}", "//{}/other"])
+def test_keys_by_server_go_to_the_server_of_that_name_alone(tmp_path: Path, monkeypatch, form: str) -> None:
+    """What lies in conf/local holds in every environment, and each may name another server."""
+    monkeypatch.setenv("OPENAI_API_KEY", FOREIGN)
+    with serve(reply) as (one, url), serve(reply) as (other, other_url):
+        name = form.format(url.removeprefix("http://").removesuffix("/v1"))
+        given = {"api_key": FOREIGN, "base_url_key": {name: KEY, "llm.example.org": FOREIGN, "127.0.0.1": FOREIGN}}
+        for address in (url, other_url):
+            folder = tmp_path / address.split(":")[-1].removesuffix("/v1")  # the answers of one are those of the other
+            folder.mkdir()
+            open_dataset(folder, given, base_url=address).load().ask(make_requests(2))
+    assert one.keys == {KEY}
+    assert other.total == 2 and all("authorization" not in headers for headers in other.headers)
+
+
+def test_key_of_another_server_is_never_sent_to_openai(tmp_path: Path) -> None:
+    for given in ({"base_url_key": KEY}, {"base_url_key": {"api_key": KEY, "api.openai.com": KEY}}):
+        with pytest.raises(InputError, match="no API key"):
+            open_dataset(tmp_path, given).load().ask(make_requests(1))
+
+
 @pytest.mark.parametrize(
     ("url", "variable"),
     [
@@ -242,6 +263,7 @@ def test_a_key_among_the_settings_is_refused_and_not_shown(tmp_path: Path) -> No
         ({"api_key": "sk-canary", "key": "sk-canary"}, "there is no key"),
         ({"api_key": 987654321}, "api_key is no text, put it into quotes"),
         ({"base_url_key": ["sk-canary"]}, "base_url_key is no text"),
+        ({"base_url_key": {"sk-canary": 987654321}}, "base_url_key is no text"),
     ],
 )
 def test_credentials_of_another_shape_are_one_line(tmp_path: Path, credentials: object, says: str) -> None:

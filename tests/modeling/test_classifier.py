@@ -150,7 +150,9 @@ def test_texts_are_taken_by_position_and_one_text_is_one(classifier: Hierarchica
     shuffled = pd.Series(TEXTS)[[3, 1, 4, 0, 2]]
     assert classifier.predict(shuffled) == [expected[i] for i in shuffled.index]
     assert classifier.predict(np.array(TEXTS)) == expected
-    assert classifier.predict(TEXTS[0]) == expected[:1]
+    for predict in (classifier.predict, classifier.predict_frame, classifier.predict_probabilities):
+        with pytest.raises(InputError, match=r"^a text alone; give a list, \[text\]$"):
+            predict(TEXTS[0])
 
 
 def test_frame_of_a_series_has_its_labels(classifier: HierarchicalClassifier) -> None:
@@ -173,7 +175,7 @@ def test_vector_that_is_not_finite_is_no_label_set(
 ) -> None:
     monkeypatch.setattr(classifier.encoder, "encode", lambda texts, **_: np.full((len(texts), 384), np.inf))
     with pytest.raises(InputError, match="^encoder of the classifier: the vector of 'a puppy' is not finite; "):
-        classifier.predict("a puppy")
+        classifier.predict(["a puppy"])
 
 
 def test_label_sets_are_unions_of_paths_with_names_and_scores(classifier: HierarchicalClassifier) -> None:
@@ -378,6 +380,13 @@ def test_frame_has_the_predictions_row_by_row(calibrated: HierarchicalClassifier
     rows = [Prediction(*row) for row in frame.itertuples(index=False, name=None)]
     assert rows == calibrated.predict(TEXTS)
     assert calibrated.predict_frame([]).empty
+
+
+def test_what_may_fit_no_class_is_never_accepted(calibrated: HierarchicalClassifier) -> None:
+    frame = calibrated.with_parts(accept=0.0).predict_frame(TEXTS)
+    assert frame["decision"].tolist() == ["accept" if fits else "review" for fits in frame["fits"]]
+    assert set(frame["decision"]) == {"accept", "review"}
+    assert set(calibrated.with_parts(accept=1.01).predict_frame(TEXTS)["decision"]) == {"review"}
 
 
 def test_directory_holds_no_file_that_could_run_code(saved: Path) -> None:

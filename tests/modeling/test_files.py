@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +19,7 @@ from drawn_graphs import draw_taxonomies
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
-from hmltc_kedro.modeling import files as module
-from hmltc_kedro.modeling.files import SETTINGS, UNCHECKED, clean_up, write_directory
+from hmltc_kedro.modeling.files import SETTINGS, UNCHECKED
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.path_ranking import PathTable
 from hmltc_kedro.modeling.student import DenseView, Evidence, LatentWords, Student, fit_student
@@ -295,44 +291,6 @@ def test_student_of_other_paths_is_refused_whatever_its_digest(copied: Path) -> 
     assert refuse(copied) == "a student of 15 classes and paths for 7 classes"
 
 
-# ---------------------------------------------------------------------- writing
-
-
-def test_folder_replaces_what_was_there_when_all_is_written(tmp_path: Path) -> None:
-    target = tmp_path / "deep" / "model"
-    for content in ("old", "new"):
-        with write_directory(target) as temporary:
-            (temporary / "file").write_text(content)
-            assert temporary.parent == target.parent and temporary != target
-        assert (target / "file").read_text() == content
-        assert list(target.parent.iterdir()) == [target]
-
-
-def test_failure_on_the_way_leaves_the_old_folder_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "model"
-    with write_directory(target) as temporary:
-        (temporary / "file").write_text("old")
-    with pytest.raises(OSError, match="disk full"), write_directory(target) as temporary:
-        (temporary / "file").write_text("half")
-        raise OSError("disk full")
-    assert (target / "file").read_text() == "old"
-    moves = iter([True, False, True])
-    replace_really = module.os.replace
-
-    def fail_second(source: Path, goal: Path) -> None:
-        if not next(moves):
-            raise OSError("no rename")
-        replace_really(source, goal)
-
-    monkeypatch.setattr(module.os, "replace", fail_second)
-    with pytest.raises(OSError, match="no rename"), write_directory(target) as temporary:
-        (temporary / "file").write_text("new")
-    assert (target / "file").read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
@@ -367,40 +325,3 @@ def test_arrays_of_no_row_are_written(tmp_path: Path, models: tuple[Path, Path])
     bare = HierarchicalClassifier.load(tmp_path / "bare", device="cpu")
     assert bare.nulls.shape == (0, 7)
     assert sparse.issparse(Student.untaught(loaded.taxonomy).words)
-
-
-def find_dead_process() -> int:
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
-
-
-def make_folder(path: Path, text: str) -> None:
-    path.mkdir()
-    (path / "a.txt").write_text(text)
-
-
-def test_old_directory_is_put_back_after_a_kill_between_two_moves(tmp_path: Path) -> None:
-    process = find_dead_process()
-    make_folder(tmp_path / f".model.{process}.old", "old")
-    make_folder(tmp_path / f".model.{process}.tmp", "half of the new one")
-    clean_up(tmp_path / "model")
-    assert [file.name for file in tmp_path.iterdir()] == ["model"]
-    assert (tmp_path / "model" / "a.txt").read_text() == "old"
-
-
-def test_what_killed_runs_left_is_removed_and_what_a_living_one_needs_is_not(tmp_path: Path) -> None:
-    process = find_dead_process()
-    for name in (
-        "model",
-        f".model.{process}.old",
-        f".model.{process}.tmp",
-        f".model.{os.getppid()}.tmp",
-        ".model.x.tmp",
-    ):
-        make_folder(tmp_path / name, name)
-    with write_directory(tmp_path / "model") as temporary:
-        (temporary / "a.txt").write_text("new")
-    left = {file.name for file in tmp_path.iterdir()}
-    assert left == {"model", f".model.{os.getppid()}.tmp", ".model.x.tmp"}
-    assert (tmp_path / "model" / "a.txt").read_text() == "new"

@@ -21,7 +21,7 @@ def pin_annotations(
     """Return the predictions with a column `source`, annotated documents with the label sets that they were given.
 
     A person's label set is accepted without review, a model's if it was sure of it. A document that no path is right
-    for, as its judge said, keeps its prediction and fits no class.
+    for, as its judge said, keeps its prediction, fits no class and is up for review.
 
     Args:
         predictions: n rows, columns doc_id, class_ids, names, paths, scores, probabilities, fits, decision.
@@ -43,5 +43,7 @@ def pin_annotations(
     for name in known.columns:
         pinned.loc[known.index, name] = known[name]
     nothing = (annotations["class_ids"].map(len) == 0) & (annotations["error"] == "")
-    pinned.loc[predictions["doc_id"].isin(annotations.loc[nothing, "doc_id"]), "fits"] = False
+    fits_none = predictions["doc_id"].isin(annotations.loc[nothing, "doc_id"])
+    pinned.loc[fits_none, "fits"] = False
+    pinned.loc[fits_none & (predictions["decision"] != ""), "decision"] = REVIEW
     return pinned

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from hmltc_kedro.annotation.argilla import read_argilla, write_argilla
 from hmltc_kedro.annotation.label_studio import read_label_studio, write_label_studio
 from hmltc_kedro.annotation.review_items import Answers, ReviewItem
 from hmltc_kedro.annotation.spreadsheet import read_table, write_table
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.corpus.labels import COLUMNS, read_labels
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable, make_rows, read_csv_records, read_csv_table
@@ -213,12 +213,7 @@ def _merge(
 
 
 def _write_labels(path: Path, records: list[dict[str, str]]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, list(records[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(records)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with write_file(path) as part, part.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)

@@ -8,12 +8,13 @@ reads and checks them with, and copied byte by byte: what is written here ingest
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.corpus.gold_labels import read_gold_labels
 from hmltc_kedro.corpus.raw_documents import build_documents
 from hmltc_kedro.corpus.raw_files import RawTable, read_text_table
@@ -163,15 +164,6 @@ def _check_content(tables: Mapping[SourceFile, RawTable], expected: Counts) -> N
 
 def _copy_into_place(files: Mapping[Path, Path]) -> None:
     """Copy to temporary names beside the targets first, so that all files appear at once or nearly so."""
-    parts = {final: final.with_name(f".{final.name}.{os.getpid()}.tmp") for final in files.values()}
-    try:
+    with ExitStack() as stack:
         for source, final in files.items():
-            final.parent.mkdir(parents=True, exist_ok=True)
-            for left in final.parent.glob(f".{final.name}.*.tmp"):  # of a process that was killed
-                left.unlink()
-            shutil.copyfile(source, parts[final])
-        for final, part in parts.items():
-            os.replace(part, final)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+            shutil.copyfile(source, stack.enter_context(write_file(final)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hmltc_kedro.atomic import write_folder
 from hmltc_kedro.corpus.class_lists import ClassList
 from hmltc_kedro.corpus.class_sources import CLASSES, HIERARCHY, KEYWORDS, read_classes
 from hmltc_kedro.corpus.document_pile import Pile, read_pile
@@ -86,16 +85,10 @@ def make_dataset(
     taxonomy = found.build_taxonomy()
     pile = read_pile(documents, id_column, text_columns)
     made = NewDataset(found, taxonomy, pile, pile.split(test_share, seed))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
-    try:
+    with write_folder(target) as part:
         _write_files(part, made)
         if target.exists():
             raise taken
-        os.rename(part, target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return made
 
 

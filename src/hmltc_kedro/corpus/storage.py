@@ -7,18 +7,20 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.core import split_protocol
 
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.errors import InputError
 
 MAGIC = "*?["
 """Characters that make an address a pattern."""
 
-MOVED = ("file", "local", "sftp", "ssh", "smb", "hdfs", "webhdfs")
-"""Storage in which a file is there while it is being written; elsewhere it appears when it is complete."""
+MOVED = ("sftp", "ssh", "smb", "hdfs", "webhdfs")
+"""Storage beside disks in which a file is there while it is being written; elsewhere it appears when it is complete."""
 
 VERSION = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "ino", "LastModified", "last_modified", "created")
 """What storage of one kind or another says of a file, and what changes with the file."""
@@ -41,6 +43,21 @@ class StoredFile:
     ending: str
     size: int
     version: str
+
+
+def check_address(address: str) -> None:
+    """Refuse an address with a password or a signature in it: it would stand in logs, records and files of labels.
+
+    Raises:
+        InputError: it has one; the message does not show it.
+    """
+    protocol, path = split_protocol(address)
+    login = path.split("/")[0].rpartition("@")[0] if protocol else ""
+    if ":" in login or (protocol in ("http", "https") and "?" in path):
+        raise InputError(
+            f"{protocol}://...: the address carries a login or a query; give it without, and the login as the "
+            "credential `bulk` in conf/local/credentials.yml"
+        )
 
 
 def open_storage(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
@@ -135,14 +152,17 @@ def read_bytes(address: str, options: Mapping[str, Any]) -> bytes | None:
 def write_bytes(address: str, data: bytes, options: Mapping[str, Any]) -> None:
     """Write a file that is at its place when it is complete, and never before; the one before is there until then.
 
-    What a killed process leaves is called `.<name>.<number>.tmp`.
+    What a killed process leaves is called `.<name>.<number>.tmp`, on a disk until the same is written again.
 
     Raises:
         InputError: the storage does not take it.
     """
     system, path = open_storage(address, options)
     with explain_failure(address, "written", options):
-        if split_protocol(address)[0] in (None, *MOVED):
+        if "file" in system.protocol:
+            with write_file(Path(path)) as temporary:
+                temporary.write_bytes(data)
+        elif split_protocol(address)[0] in MOVED:
             _write_and_move(system, path, data)
         else:
             system.pipe_file(path, data)  # is there when it is complete
@@ -154,10 +174,7 @@ def _write_and_move(system: Any, path: str, data: bytes) -> None:
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
         system.pipe_file(temporary, data)
-        if "file" in system.protocol:
-            os.replace(temporary, path)
-        else:
-            system.mv(temporary, path)
+        system.mv(temporary, path)
     except BaseException:
         if system.exists(temporary):
             system.rm(temporary)

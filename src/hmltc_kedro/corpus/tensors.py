@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.corpus.tensor_header import MAX_HEADER, read_tensor_header
 from hmltc_kedro.errors import InputError
 
@@ -84,16 +84,6 @@ def document_keys(splits: Iterable[str], doc_ids: Iterable[str]) -> list[str]:
     return [f"{split}/{doc_id}" for split, doc_id in zip(splits, doc_ids, strict=True)]
 
 
-def share_file(path: Path) -> None:
-    """Give a file the rights of any new one here; the safetensors writer lets nobody but its owner read."""
-    probe = path.with_name(f".{path.name}.{os.getpid()}.rights")
-    probe.touch()  # asking for the umask would set it, in all threads
-    try:
-        path.chmod(probe.stat().st_mode & 0o777)
-    finally:
-        probe.unlink()
-
-
 def write_tensors(table: TensorTable, path: Path) -> None:
     """Write `table` to `path` in the safetensors format, moved into place when complete.
 
@@ -111,15 +101,9 @@ def write_tensors(table: TensorTable, path: Path) -> None:
     }
     if sum(len(v.encode("utf-8")) for v in metadata.values()) > MAX_HEADER - 100_000:
         raise ValueError(f"{path}: {len(table)} ids do not fit into a safetensors header of 100 MB")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     arrays = {name: np.ascontiguousarray(array) for name, array in table.arrays.items()}
-    try:
+    with write_file(path) as temporary:
         save_file(arrays, temporary, metadata=metadata)
-        share_file(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:

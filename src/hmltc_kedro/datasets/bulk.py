@@ -9,7 +9,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from hmltc_kedro.corpus.shards import ENDINGS
-from hmltc_kedro.corpus.storage import list_files
+from hmltc_kedro.corpus.storage import check_address, list_files
 from hmltc_kedro.datasets.previews import preview_frame
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.labelling.folder import BulkFolder
@@ -38,7 +38,13 @@ class BulkDataset(AbstractDataset[None, BulkFolder]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Remember the addresses."""
+        """Remember the addresses.
+
+        Raises:
+            InputError: one of them has a password in it.
+        """
+        for address in (source, target):
+            check_address(address)
         self._folder = BulkFolder(source, target, columns or {}, credentials or {})
         self.metadata = metadata
 

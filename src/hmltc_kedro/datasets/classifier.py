@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
+from hmltc_kedro.atomic import clean_up
 from hmltc_kedro.datasets.previews import only_if_made, preview_settings
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class ClassifierDataset(AbstractDataset["HierarchicalClassifier", "HierarchicalC
         data.save(self._filepath)
 
     def _exists(self) -> bool:
-        from hmltc_kedro.modeling.files import clean_up
-
         if not self._filepath.exists():
             clean_up(self._filepath)
         return (self._filepath / "settings.json").is_file()

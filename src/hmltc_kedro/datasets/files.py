@@ -6,7 +6,6 @@ A run that is killed while it saves leaves the old file or the new one, never ha
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from kedro_datasets.pandas import ParquetDataset as KedroParquetDataset
 from kedro_datasets.plotly import JSONDataset as KedroPlotlyDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.corpus.csv_cells import guard_cell, restore_cell
 from hmltc_kedro.datasets.previews import only_if_made, preview_frame, preview_page, preview_settings
 
@@ -41,16 +41,10 @@ class _AtomicSave:
         if self._version is not None or self._protocol != "file":
             super().save(data)  # type: ignore[misc]
             return
-        final = Path(self._filepath)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
         twin = copy.copy(self)
-        twin._filepath = PurePosixPath(temporary)
-        try:
+        with write_file(Path(self._filepath)) as temporary:
+            twin._filepath = PurePosixPath(temporary)
             super(_AtomicSave, twin).save(data)  # type: ignore[misc]
-            os.replace(temporary, final)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 class ParquetDataset(_AtomicSave, KedroParquetDataset):  # type: ignore[misc]

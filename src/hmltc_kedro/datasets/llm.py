@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from kedro.io import AbstractDataset, DatasetError
 from pydantic import SecretStr, ValidationError
@@ -45,8 +47,9 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         recordings: file or files of the client `recorded`; each may be missing.
         cache: file of the answers that `openai` writes and `replay` reads.
         settings: of `openai` and `replay`, see `hmltc_kedro.llm.OpenAISettings`.
-        credentials: of `openai`: `api_key` is sent to OpenAI alone, `base_url_key` to the server of `base_url` alone.
-            Without one the client takes the environment variable of that server.
+        credentials: of `openai`: `api_key` is sent to OpenAI alone, `base_url_key` to the server of `base_url` alone; a
+            mapping has the keys of several, by `host` or `host:port`, and any other is sent none. Without a key the
+            client takes the environment variable of that server.
         metadata: for Kedro-Viz.
     """
 
@@ -83,7 +86,7 @@ class LLMDataset(AbstractDataset[None, ChatClient]):
         settings = json.dumps(self._settings, sort_keys=True)
         key = SecretStr("")
         if self._client == "openai":
-            key = self._keys["api_key" if _parse_settings(settings).is_openai else "base_url_key"]
+            key = _choose_key(self._keys, _parse_settings(settings))
         return _open_client(
             self._client, self._recordings, tuple(self._digest_recordings()), self._cache, settings, key
         )
@@ -151,8 +154,19 @@ def _parse_settings(settings: str) -> OpenAISettings:
         raise InputError(f"catalog entry `llm`, settings: {describe_problem(error)}") from None
 
 
+def _choose_key(keys: Mapping[str, SecretStr], settings: OpenAISettings) -> SecretStr:
+    """Return the key of the server that the settings name, empty where there is none."""
+    names = ("api_key",) if settings.is_openai else (f"//{_find_server(settings.address)}", "base_url_key")
+    return next((keys[name] for name in names if name in keys), SecretStr(""))
+
+
+def _find_server(address: str) -> str:
+    """Return `host` or `host:port` of an address, with or without `https://` and a path."""
+    return urlsplit(address if "//" in address else f"//{address}").netloc.lower()
+
+
 def _check_credentials(credentials: object) -> dict[str, SecretStr]:
-    """Return the keys by their names, empty where there is none.
+    """Return the keys by their names, those of a mapping by `//<server>`; where nothing is given there is none.
 
     Raises:
         InputError: something else was written; the message does not show it.
@@ -162,8 +176,13 @@ def _check_credentials(credentials: object) -> dict[str, SecretStr]:
         problem = "this is no mapping"
     elif unknown := sorted(map(str, given.keys() - set(KEYS))):
         problem = f"there is no {', '.join(unknown)}"
-    elif odd := [name for name, key in given.items() if not isinstance(key, str | None)]:
-        problem = f"{odd[0]} is no text, put it into quotes"
     else:
-        return {name: SecretStr(given.get(name) or "") for name in KEYS}
+        servers = given.get("base_url_key")
+        by_server = servers if isinstance(servers, dict) else {}
+        keys = {**given, **{f"//{_find_server(str(name))}": key for name, key in by_server.items()}}
+        keys = {name: key for name, key in keys.items() if key is not by_server}
+        odd = [name for name, key in keys.items() if not isinstance(key, str | None)]
+        if not odd:
+            return {name: SecretStr(key) for name, key in keys.items() if key}
+        problem = f"{'base_url_key' if odd[0] not in KEYS else odd[0]} is no text, put it into quotes"
     raise InputError(f"credentials of `llm`: write {{api_key: <key>}} or {{base_url_key: <key>}}; {problem}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
+from hmltc_kedro.atomic import clean_up, write_folder
 from hmltc_kedro.datasets.previews import only_if_made, preview_settings
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -38,13 +39,13 @@ class StudentDataset(AbstractDataset["Student", "Student"]):
 
     def save(self, data: Student) -> None:
         """Write the directory, atomically."""
-        from hmltc_kedro.modeling.files import write_directory
-
-        with write_directory(self._filepath) as temporary:
+        with write_folder(self._filepath) as temporary:
             data.save(temporary)
             data.table.taxonomy.write(temporary / "taxonomy.json")
 
     def _exists(self) -> bool:
+        if not self._filepath.exists():
+            clean_up(self._filepath)
         return (self._filepath / "student.json").is_file()
 
     def _describe(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hmltc_kedro import display
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.freshness.code import explain_code
 from hmltc_kedro.freshness.digests import Seen
 from hmltc_kedro.freshness.rows import Rows, explain_rows
@@ -83,12 +83,8 @@ def write_record(record: Record, path: Path) -> None:
     folder = path.parent.resolve()
     seen = [(kind, _relate(file, folder), *known) for (kind, file), known in record.seen.items()]
     values = {"format": FORMAT, **RECORD.dump_python(record, exclude={"seen"}), "seen": seen}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
+    with write_file(path) as temporary:
         temporary.write_text(json.dumps(values, ensure_ascii=False), "utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record | None:

@@ -175,16 +175,74 @@ class Tracker:
             entry: its output; None for a node that has none.
             inputs: what they held when the node read them.
         """
+        self.forget(node, entry)  # it is about what was there before
         target = self._find_records(node).get(entry)
         if target is None or not target.parent.is_dir():
             return
-        target.unlink(missing_ok=True)  # it is about what was there before
         with trace_digests() as seen:
             making = Making(dict(inputs), self.find_settings(node), self.find_code(node))
             for name in inputs:
                 self._look_at(name)
             content = self.describe(entry) if entry is not None else Content("")
         write_record(Record(making, content, seen), target)
+
+    def forget(self, node: Node, entry: str | None) -> None:
+        """Remove the record of an entry that a node is about to replace."""
+        if target := self._find_records(node).get(entry):
+            target.unlink(missing_ok=True)
+
+    def find_foreign(self, entries: Iterable[str]) -> dict[str, Path]:
+        """Return the records that say another content than lies there, by entry."""
+        records = self._find_known(entries)
+        return {
+            entry: find_record(path)
+            for entry, (path, record) in records.items()
+            if _take_digest(path) not in ("", record.content.digest)
+        }
+
+    def find_mixed(self, entries: Iterable[str]) -> list[tuple[str, str, Path]]:
+        """Return which of some entries that are read together do not belong together.
+
+        They do where all that they were made from, directly or not, held the same each time, and what is one of them
+        itself holds that now.
+
+        Returns:
+            An entry, what it was made from that holds something else now, and the record that says so.
+        """
+        now = {entry: digest for entry in sorted(entries) if (digest := self._find_digest(entry))}
+        known = self._find_known(now)
+        traces = {entry: self._trace(record) for entry, (_, record) in known.items()}
+        versions = {entry: {digest} for entry, digest in now.items()}
+        for trace in traces.values():
+            for other, digest in trace.items():
+                versions.setdefault(other, set()).add(digest)
+        return [
+            (entry, other, find_record(known[entry][0]))
+            for entry, trace in traces.items()
+            for other, digest in trace.items()
+            if len(versions[other]) > 1 and digest != self._find_digest(other)
+        ]
+
+    def _find_digest(self, entry: str) -> str:
+        path = self.find_path(entry)
+        return "" if path is None else _take_digest(path)
+
+    def _find_known(self, entries: Iterable[str]) -> dict[str, tuple[Path, Record]]:
+        """Return path and record of those entries that have one and whose freshness counts."""
+        paths = {name: self.find_path(name) for name in sorted(entries) if self._find_words(name).get("counts", True)}
+        known = ((name, path, self._read(find_record(path))) for name, path in paths.items() if path is not None)
+        return {name: (path, record) for name, path, record in known if record is not None}
+
+    def _trace(self, record: Record) -> dict[str, str]:
+        """Return the digests of all that an entry was made from, as far as the records lead: the nearest counts."""
+        digests: dict[str, str] = {}
+        records = [record]
+        for each in records:  # grows while it is gone through
+            new = {name: content.digest for name, content in each.making.inputs.items() if name not in digests}
+            digests |= new
+            above = self._find_known(new).items()
+            records += [other for name, (_, other) in above if other.content.digest == digests[name]]
+        return digests
 
     def _find_records(self, node: Node) -> dict[str | None, Path]:
         """Return where the records of a node's outputs lie that are in files.

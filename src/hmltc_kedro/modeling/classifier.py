@@ -18,14 +18,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.arrays import FloatArray, IntArray, split_rows
+from hmltc_kedro.atomic import write_folder
 from hmltc_kedro.corpus.class_sources import read_taxonomy
 from hmltc_kedro.decoding.blocks import round_digits
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
 from hmltc_kedro.display import show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.abstention import score_nulls, write_null_documents
-from hmltc_kedro.modeling.files import read_parts, write_card, write_directory, write_parts, write_settings
+from hmltc_kedro.modeling.files import read_parts, write_card, write_parts, write_settings
 from hmltc_kedro.modeling.predictions import Predictions, decide, name_columns, predictions_to_frame
 from hmltc_kedro.modeling.settings import FitSettings
 from hmltc_kedro.modeling.student import Evidence, Student
@@ -194,7 +195,7 @@ class HierarchicalClassifier:
         """Return the probability of each class for each text: shape (n, C), float32, see `round_digits`.
 
         Args:
-            texts: n texts, by position whatever holds them, see `read_texts`; one text is a list of one.
+            texts: n texts, by position whatever holds them, see `read_texts`.
             batch_size: texts a batch of the encoder.
             cache: an encoder that gives the vectors, if it is the one called `frozen`; it may know them already.
 
@@ -281,7 +282,7 @@ class HierarchicalClassifier:
         decoded = decode(probabilities, self.taxonomy, self.decoding)
         frame = predictions_to_frame(decoded, probabilities, self.taxonomy)
         frame["fits"] = decoded.scores[:, 0] >= self._null_score
-        frame["decision"] = decide(probabilities, frame["class_ids"], self.taxonomy, self.accept)
+        frame["decision"] = decide(probabilities, frame["class_ids"], frame["fits"], self.taxonomy, self.accept)
         # pandas puts what is assigned to a frame where its labels are.
         return frame.set_index(texts.index) if isinstance(texts, pd.Series) else frame
 
@@ -289,7 +290,7 @@ class HierarchicalClassifier:
 
     def save(self, directory: str | Path) -> None:
         """Write the model to `directory`, replacing what is there, and in one move at the end."""
-        with write_directory(Path(directory)) as temporary:
+        with write_folder(Path(directory)) as temporary:
             if isinstance(self._encoder, Path):
                 shutil.copytree(self._encoder, temporary / "encoder")
             else:

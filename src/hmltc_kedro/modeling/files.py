@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hmltc_kedro import __version__
 from hmltc_kedro.arrays import FloatArray
-from hmltc_kedro.corpus.tensors import share_file
+from hmltc_kedro.atomic import clean_up
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import hash_file
@@ -30,63 +27,6 @@ FORMAT = 4
 SETTINGS = "settings.json"
 UNCHECKED = (SETTINGS, "README.md")
 """Files without a digest among the parts; the settings have one of their own."""
-
-
-@contextmanager
-def write_directory(directory: Path) -> Iterator[Path]:
-    """Give a folder to write into, which replaces `directory` in one move when all is written."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    clean_up(directory)
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for file in temporary.rglob("*.safetensors"):
-            share_file(file)
-        _replace_directory(temporary, directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def clean_up(directory: Path) -> None:
-    """Undo what killed runs left beside `directory`: put an old one back where none is in place, remove the rest."""
-    for kind in ("old", "tmp"):
-        for left in directory.parent.glob(f".{directory.name}.*.{kind}"):
-            process = left.name.split(".")[-2]
-            if not process.isdigit() or _is_running(int(process)):
-                continue
-            if kind == "old" and not directory.exists():  # killed between two moves
-                os.replace(left, directory)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
-    if os.name == "nt":  # there signal 0 is no question
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # another user's
-        return True
-    return True
-
-
-def _replace_directory(new: Path, target: Path) -> None:
-    """Move `new` to `target`; an old directory is moved aside first, back on failure, and removed last."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        os.replace(target, old)
-    try:
-        os.replace(new, target)
-    except OSError:
-        if old.exists():
-            os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_parts(

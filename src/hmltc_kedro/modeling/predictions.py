@@ -130,13 +130,21 @@ def predictions_to_frame(decoded: DecodedPaths, probabilities: AnyArray, taxonom
 
 
 def decide(
-    probabilities: AnyArray, label_sets: Iterable[Sequence[str]], taxonomy: Taxonomy, accept: float | None
+    probabilities: AnyArray,
+    label_sets: Iterable[Sequence[str]],
+    fits: Iterable[bool],
+    taxonomy: Taxonomy,
+    accept: float | None,
 ) -> list[str]:
     """Return `accept` or `review` for each label set, by its expected precision, the mean probability of its classes.
+
+    A document that may be about none of the classes is never accepted: its probabilities say which class is the
+    nearest, and not that it is near.
 
     Args:
         probabilities: of n documents, any float dtype, shape (n, C).
         label_sets: class ids of each.
+        fits: of each, see `find_fitting`.
         taxonomy: of C classes.
         accept: expected precision from which on a set is accepted; None decides nothing: n empty texts.
     """
@@ -147,4 +155,4 @@ def decide(
     values = np.asarray(probabilities[pairs.row, pairs.col], dtype=np.float64)
     total = np.bincount(pairs.row, weights=values, minlength=labels.shape[0])
     expected = total / np.maximum(np.diff(labels.indptr), 1)
-    return [ACCEPT if value >= accept else REVIEW for value in expected]
+    return [ACCEPT if value >= accept and fit else REVIEW for value, fit in zip(expected, fits, strict=True)]

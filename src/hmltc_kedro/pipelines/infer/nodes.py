@@ -51,7 +51,8 @@ def decode_predictions(
     predictions = predictions_to_frame(decoded, probabilities, taxonomy)
     predictions.insert(0, "doc_id", pd.Series(class_probabilities.ids, dtype="str"))
     predictions["fits"] = find_fitting(decoded, null_probabilities["probabilities"], taxonomy, settings)
-    predictions["decision"] = decide(probabilities, predictions["class_ids"], taxonomy, calibration["accept"])
+    accept, fits = calibration["accept"], predictions["fits"]
+    predictions["decision"] = decide(probabilities, predictions["class_ids"], fits, taxonomy, accept)
     pinned = pin_annotations(predictions, select_split(annotations, "test"), probabilities, taxonomy)
     logger.info("%d of %d documents may fit no class", (~pinned["fits"]).sum(), len(pinned))
     return pinned
