@@ -14,8 +14,10 @@ from hmltc_kedro.text.texts import read_texts
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
+        ("one text", ["one text"]),
+        (np.str_("one text"), ["one text"]),
         ([], []),
-        (["one text"], ["one text"]),
+        ("", [""]),
         (["b", "a"], ["b", "a"]),
         (("b", "a"), ["b", "a"]),
         (iter(["b", "a"]), ["b", "a"]),
@@ -23,6 +25,7 @@ from hmltc_kedro.text.texts import read_texts
         (pd.Series(["a", "b"], index=["x", "x"], dtype="category"), ["a", "b"]),
         (pd.Index(["b", "a"]), ["b", "a"]),
         (np.array(["b", "a"]), ["b", "a"]),
+        (np.array("one text"), ["one text"]),
         (pa.chunked_array([["b"], ["a"]]), ["b", "a"]),
         (pd.DataFrame({"text": ["b", "a"]})["text"].array, ["b", "a"]),
     ],
@@ -31,8 +34,7 @@ def test_texts_are_read_by_position(texts: Any, expected: list[str]) -> None:
     assert read_texts(texts) == expected
 
 
-ORDER = "holds no texts in an order; give a list or column of texts"
-ALONE = "a text alone; give a list, [text]"
+ORDER = "holds no texts in an order; give a text, or a list or column of texts"
 
 
 @pytest.mark.parametrize(
@@ -46,10 +48,6 @@ ALONE = "a text alone; give a list, [text]"
         (["a", b"b"], "text 1: a bytes is no text; give it one or leave it out"),
         ([["token", "list"]], "text 0: a list is no text; give it one or leave it out"),
         (np.array([["a", "b"]]), "text 0: a list is no text; give it one or leave it out"),
-        ("one text", ALONE),
-        ("", ALONE),
-        (np.str_("one text"), ALONE),
-        (np.array("one text"), ALONE),
         (None, f"None {ORDER}"),
         (7, f"7 {ORDER}"),
         (b"bytes", f"a bytes {ORDER}"),

@@ -195,7 +195,7 @@ class HierarchicalClassifier:
         """Return the probability of each class for each text: shape (n, C), float32, see `round_digits`.
 
         Args:
-            texts: n texts, by position whatever holds them, see `read_texts`.
+            texts: n texts, by position whatever holds them, see `read_texts`; one text is a list of one.
             batch_size: texts a batch of the encoder.
             cache: an encoder that gives the vectors, if it is the one called `frozen`; it may know them already.
 

@@ -7,18 +7,18 @@ from typing import Any
 
 from hmltc_kedro.errors import InputError
 
-Texts = Iterable[str]
-"""Several texts: a list, a Series, an array, whatever can be gone through in an order; but not a text alone."""
+Texts = str | Iterable[str]
+"""One text or several: a list, a Series, an array, whatever can be gone through in an order."""
 
 
 def read_texts(texts: Texts) -> list[str]:
-    """Return texts as a list, by position: the labels of a Series are not looked at.
+    """Return texts as a list, by position: the labels of a Series are not looked at. One text is a list of one.
 
     Half a surrogate pair, as damaged JSON and PDF files have them, becomes U+FFFD: no tokenizer takes it.
 
     Raises:
-        InputError: a text alone, whose letters would be taken for texts; something that has no order or no texts, such
-            as a frame; or a value in it that is no text, with its position from 0.
+        InputError: something that has no order or no texts, such as a frame, or a value in it that is no text, with
+            its position from 0.
     """
     found = _list_values(texts)
     strange = next((place for place, value in enumerate(found) if not isinstance(value, str)), None)
@@ -38,19 +38,16 @@ def mend_surrogates(text: str) -> str:
 
 def _list_values(texts: Any) -> list[Any]:
     """Return what is in a container; one that has a method for that, as a Series or an array, is asked."""
-    alone = "a text alone; give a list, [text]"
     if isinstance(texts, str):
-        raise InputError(alone)
+        return [texts]
     # A frame goes through its columns' names, a dict through its keys.
     unfit = isinstance(texts, Mapping | Set | bytes | bytearray) or hasattr(texts, "columns")
     if unfit or not (isinstance(texts, Iterable) or hasattr(texts, "tolist")):
-        raise InputError(f"{_describe(texts)} holds no texts in an order; give a list or column of texts")
+        raise InputError(f"{_describe(texts)} holds no texts in an order; give a text, or a list or column of texts")
     for method in ("tolist", "to_pylist", "to_list"):
         if hasattr(texts, method):
             listed = getattr(texts, method)()
-            if not isinstance(listed, list):  # of an array without an axis
-                raise InputError(alone)
-            return listed
+            return listed if isinstance(listed, list) else [listed]
     return list(texts)
 
 
