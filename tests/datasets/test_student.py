@@ -9,8 +9,9 @@ from scipy import sparse
 
 from hmltc_kedro.datasets import StudentDataset
 from hmltc_kedro.modeling.path_ranking import PathTable
-from hmltc_kedro.modeling.student import DenseView, Evidence, LatentWords, Student, fit_student
+from hmltc_kedro.modeling.student import DenseView, Evidence, Student, fit_student
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import LatentWords
 
 
 def make_evidence(n: int = 12) -> Evidence:

@@ -22,8 +22,9 @@ from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.files import SETTINGS, UNCHECKED
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.path_ranking import PathTable
-from hmltc_kedro.modeling.student import DenseView, Evidence, LatentWords, Student, fit_student
+from hmltc_kedro.modeling.student import DenseView, Evidence, Student, fit_student
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import LatentWords
 from hmltc_kedro.text.lexical_view import LexicalView
 
 TEXTS = ["a puppy on a leash", "a steel spade for the garden", "a cat asleep on a bed", "cats and cat toys"] * 3

@@ -20,7 +20,6 @@ from hmltc_kedro.modeling.student import (
     VECTOR_WEIGHT,
     DenseView,
     Evidence,
-    LatentWords,
     Student,
     compare,
     fit_student,
@@ -30,6 +29,7 @@ from hmltc_kedro.modeling.student import (
     view,
 )
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import LatentWords
 
 SETS = {"do": ["an", "do"], "ct": ["an", "ca", "ct"], "be": ["an", "do", "be"], "to": ["ga", "to"]}
 """Label sets of the toy corpus by the class that they end in."""

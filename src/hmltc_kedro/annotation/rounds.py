@@ -15,8 +15,9 @@ from hmltc_kedro.annotation.selection import Budget, choose_audit, choose_covera
 from hmltc_kedro.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from hmltc_kedro.decoding.expected_f1 import choose_labels
 from hmltc_kedro.modeling.path_ranking import PathTable
-from hmltc_kedro.modeling.student import PRIOR_SAMPLE, DenseView, Evidence, LatentWords, Student, fit_student
+from hmltc_kedro.modeling.student import PRIOR_SAMPLE, DenseView, Evidence, Student, fit_student
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import LatentWords
 from hmltc_kedro.text.lexical_view import LexicalView
 
 logger = logging.getLogger(__name__)

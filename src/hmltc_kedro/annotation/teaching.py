@@ -16,8 +16,9 @@ from hmltc_kedro.modeling.abstention import find_fitting
 from hmltc_kedro.modeling.belief import find_present
 from hmltc_kedro.modeling.classifier import HierarchicalClassifier
 from hmltc_kedro.modeling.path_ranking import PathTable
-from hmltc_kedro.modeling.student import DenseView, LatentWords, Student, fit_student
+from hmltc_kedro.modeling.student import DenseView, Student, fit_student
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import LatentWords
 from hmltc_kedro.text.lexical_view import LexicalView
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from hmltc_kedro.arrays import FloatArray, IntArray, split_rows
+from hmltc_kedro.arrays import FloatArray, IntArray
 from hmltc_kedro.atomic import write_folder
 from hmltc_kedro.corpus.class_sources import read_taxonomy
 from hmltc_kedro.decoding.blocks import round_digits

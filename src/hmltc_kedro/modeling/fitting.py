@@ -76,16 +76,21 @@ def fit_parts(
     if chosen.lexical_weight != 0:
         lexical = LexicalView.fit(texts, write_lexical_texts(taxonomy, descriptions))
     class_views: dict[str, FloatArray] = {view: views[view] for view in chosen.views}
+    vectors = encoder.encode(texts)
     weights = weigh_views(
         texts,
+        vectors,
         class_views,
         lexical,
+        taxonomy,
         encoder,
+        hubness_prior=chosen.hubness_prior,
+        ancestor_weight=chosen.ancestor_weight,
         fixed_lexical_weight=chosen.lexical_weight,
         with_neighbours=chosen.neighbours > 0,
         seed=seed,
     )
-    labels = label_documents(documents, class_views, lexical, weights, taxonomy, chosen, encoder, seed)
+    labels = label_documents(documents, vectors, class_views, lexical, weights, taxonomy, chosen, seed)
     examples = build_examples(documents, labels, pd.DataFrame(), synthetic_weight=1.0, synthetic_ancestors=True)
     parts, _ = train_parts(
         examples, texts, views["text"], lexical, weights.lexical_weight, taxonomy, encoder, settings.train, seed
@@ -95,17 +100,16 @@ def fit_parts(
 
 def label_documents(
     documents: pd.DataFrame,
+    vectors: FloatArray,
     class_views: dict[str, FloatArray],
     lexical: LexicalView,
     weights: ViewWeights,
     taxonomy: Taxonomy,
     settings: PseudoLabelSettings,
-    encoder: TextEncoder,
     seed: int,
 ) -> pd.DataFrame:
     """Return the silver labels of documents, see `assign_labels`."""
     texts = list(documents["text"])
-    vectors = encoder.encode(texts)
     words = lexical if lexical.words else None
     candidates = iterate_candidates(
         Corpus.gather(texts, vectors, find_neighbours(vectors, settings.neighbours, seed), words, weights),
@@ -115,6 +119,9 @@ def label_documents(
         top_k=settings.top_k,
         hubness_prior=settings.hubness_prior,
         lexical_weight=weights.lexical_weight,
+        ancestor_weight=settings.ancestor_weight,
+        second_look=settings.second_look,
+        seed=seed,
     )
     return assign_labels(
         candidates_to_frame(candidates, documents, taxonomy),

@@ -23,18 +23,10 @@ from hmltc_kedro.modeling.belief import hold_back, weigh_belief
 from hmltc_kedro.modeling.path_ranking import PathTable, Views, describe_paths, fit_weights, sum_over_paths
 from hmltc_kedro.pseudo_labels.moments import Moments, estimate_moments
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import VECTOR_WEIGHT, LatentWords
 
 RIDGE = 0.5
 """lambda of the ridge, for features of unit length."""
-
-VECTOR_WEIGHT = 1.5
-"""Of a sentence vector beside the words."""
-
-COMPONENTS = 256
-"""Latent words: directions of the corpus' words that a judged document shares with one that has other words."""
-
-MIN_DOCUMENTS = 3
-"""Documents that a word has to be in to be part of a latent one."""
 
 FOLDS = 5
 """Of the judged documents, whose ridge scores come from the other folds while the weights are learned."""
@@ -47,41 +39,6 @@ PRIOR_SAMPLE = 500
 
 BLOCK = 256
 """Documents described at a time: with 10,000 paths some 200 MB."""
-
-
-@dataclass(frozen=True, eq=False)
-class LatentWords:
-    """Directions of the corpus' words.
-
-    Attributes:
-        columns: of the words that are frequent enough, among the V of the lexical view.
-        directions: of unit length, shape (columns, k).
-    """
-
-    columns: IntArray
-    directions: FloatArray
-
-    @classmethod
-    def fit(cls, words: sparse.csr_array, seed: int) -> LatentWords:
-        """Return the leading right singular vectors of N documents' TF-IDF vectors (latent semantic analysis).
-
-        Args:
-            words: sparse (N, V).
-            seed: of the randomised decomposition.
-        """
-        from sklearn.utils.extmath import randomized_svd
-
-        columns = np.flatnonzero(np.bincount(words.indices, minlength=words.shape[1]) >= MIN_DOCUMENTS)
-        k = min(COMPONENTS, len(columns) - 1, words.shape[0] - 1)
-        if k < 1:
-            return cls(columns, np.zeros((len(columns), 0), dtype=np.float32))
-        directions = randomized_svd(sparse.csr_matrix(words[:, columns]), k, n_iter=3, random_state=seed)[2]
-        return cls(columns, np.ascontiguousarray(directions.T, dtype=np.float32))
-
-    def represent(self, words: sparse.csr_array) -> FloatArray:
-        """Return documents by latent words, (n, k), unit length; a document without any of the words is zero."""
-        dense = np.asarray(words[:, self.columns] @ self.directions, dtype=np.float32)
-        return np.asarray(dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-6), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,14 @@
 
 A class is compared with a document in three views: its text (name, keywords, description) and its path from the root
 as sentence embeddings, and its words as TF-IDF. How much words count, and how much a document may learn from its
-neighbours, is measured on the corpus itself, see `reliability`. The document-class matrix is never held: documents go
+neighbours, is measured on the corpus itself, see `reliability`. Two things are added to that: the classes above a
+class, and a second look at the labels that come of the first. The document-class matrix is never held: documents go
 through in blocks and leave their best K classes behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,13 @@ from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray, IntArray, find_best
 from hmltc_kedro.display import show_progress
-from hmltc_kedro.pseudo_labels.moments import BLOCK, estimate_moments
+from hmltc_kedro.pseudo_labels.moments import BLOCK, Moments, estimate_moments
 from hmltc_kedro.pseudo_labels.neighbourhood import average_neighbours
+from hmltc_kedro.pseudo_labels.path_evidence import add_ancestors, label_best_path
 from hmltc_kedro.pseudo_labels.reliability import ViewWeights, average_views
+from hmltc_kedro.pseudo_labels.second_look import fit_second_look
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import VECTOR_WEIGHT, LatentWords
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.texts import Texts
 
@@ -109,6 +113,37 @@ class Candidates:
     scores: dict[str, FloatArray]
 
 
+@dataclass(frozen=True, eq=False)
+class FirstSight:
+    """What the texts of the classes say of each document.
+
+    s(x, c) = standardised mean over the dense views of cos(x, c)  +  lexical weight * TF-IDF(x, c) / spread,
+
+    where x is drawn towards its neighbours, see `Corpus`.
+
+    Attributes:
+        corpus: the N documents.
+        classes: mean of the dense views, (C, d).
+        moments: of its cosines.
+        lexical: the TF-IDF view, or None for none.
+        lexical_weight: its weight.
+    """
+
+    corpus: Corpus
+    classes: FloatArray
+    moments: Moments
+    lexical: LexicalView | None
+    lexical_weight: float
+
+    def score(self, rows: slice) -> tuple[FloatArray, FloatArray | None]:
+        """Return s of a block and the documents' own lexical scores, both (n, C), float32."""
+        scores = self.moments.standardise(self.corpus.read_vectors(rows) @ self.classes.T)
+        if self.lexical is None:
+            return scores, None
+        drawn, own = self.corpus.score_words(rows, self.lexical)
+        return scores + np.float32(self.lexical_weight) * drawn, own
+
+
 def iterate_candidates(
     corpus: Corpus,
     class_views: dict[str, FloatArray],
@@ -118,12 +153,14 @@ def iterate_candidates(
     top_k: int,
     hubness_prior: float,
     lexical_weight: float,
+    ancestor_weight: float,
+    second_look: float,
+    seed: int,
 ) -> Iterator[Candidates]:
     """Yield the candidates of the corpus block by block.
 
-    fused(x, c) = standardised mean over the dense views of cos(x, c)  +  lexical_weight * TF-IDF(x, c) / spread,
-
-    where x is drawn towards its neighbours, see `Corpus`; the scores by view are the document's own.
+    fused = s + `second_look` * what the others say, each class with what is above it, see `FirstSight`, `second_look`
+    and `path_evidence.add_ancestors`; the scores by view are the document's own.
 
     Args:
         corpus: N documents.
@@ -133,29 +170,52 @@ def iterate_candidates(
         top_k: candidates a document.
         hubness_prior: see `estimate_moments`.
         lexical_weight: weight of the TF-IDF view.
+        ancestor_weight: of the classes above a class.
+        second_look: weight of what the others say; 0 for one look.
+        seed: of the second look.
     """
     dense = average_views(class_views)
     moments = estimate_moments(corpus.vectors, dense, hubness_prior)
-    k = min(top_k, len(taxonomy))
-    n = len(corpus.vectors)
+    sight = FirstSight(corpus, dense, moments, lexical, lexical_weight)
+    k, n = min(top_k, len(taxonomy)), len(corpus.vectors)
+    step = min(BLOCK, max(1, MAX_CELLS // max(len(taxonomy), k * taxonomy.depth)))
+    blocks = [slice(start, min(start + step, n)) for start in range(0, n, step)]
+    looked_again = _look_again(sight, blocks, taxonomy, ancestor_weight, seed) if second_look and n else None
     bar = tqdm(total=n, desc="score", unit="doc", disable=not show_progress())
     with bar:
-        step = min(BLOCK, max(1, MAX_CELLS // max(len(taxonomy), k * taxonomy.depth)))
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
-            own = np.asarray(corpus.vectors[rows], dtype=np.float32)
-            fused = moments.standardise(corpus.read_vectors(rows) @ dense.T)
-            if lexical is not None:
-                drawn, words = corpus.score_words(rows, lexical)
-                fused = fused + np.float32(lexical_weight) * drawn
+        for rows in blocks:
+            fused, words = sight.score(rows)
+            if looked_again is not None:
+                fused = fused + np.float32(second_look) * looked_again(rows)
+            fused, parents = add_ancestors(fused, taxonomy, ancestor_weight)
             best = find_best(fused, k)
+            own = np.asarray(corpus.vectors[rows], dtype=np.float32)
             scores = {f"score_{name}": np.einsum("nd,nkd->nk", own, view[best]) for name, view in class_views.items()}
-            if lexical is not None:
+            if words is not None:
                 scores["score_lexical"] = np.take_along_axis(words, best, axis=1)
             scores["score_fused"] = np.take_along_axis(fused, best, axis=1)
-            paths = taxonomy.trace_paths(taxonomy.best_parents(fused), best)
-            yield Candidates(rows, best, paths, scores)
+            yield Candidates(rows, best, taxonomy.trace_paths(parents, best), scores)
             bar.update(len(own))
+
+
+def _look_again(
+    sight: FirstSight, blocks: Sequence[slice], taxonomy: Taxonomy, ancestor_weight: float, seed: int
+) -> Callable[[slice], FloatArray]:
+    """Return what gives a block the scores of the second look, (n, C), float32; vectors and latent words are read."""
+    corpus = sight.corpus
+    latent = LatentWords.fit(corpus.words, seed) if corpus.words is not None else None
+
+    def read(rows: slice) -> FloatArray:
+        vectors = np.float32(VECTOR_WEIGHT) * np.asarray(corpus.vectors[rows], dtype=np.float32)
+        if corpus.words is None or latent is None:
+            return vectors
+        return np.hstack([vectors, latent.represent(corpus.words[rows])])
+
+    labels = [label_best_path(sight.score(rows)[0], taxonomy, ancestor_weight) for rows in blocks]
+    size = read(slice(0, 1)).shape[1]
+    pairs = ((rows, read(rows)) for rows in blocks)
+    look = fit_second_look(pairs, sparse.csr_array(sparse.vstack(labels)), size, seed)
+    return lambda rows: look.score(rows, read(rows))
 
 
 def candidates_to_frame(candidates: Iterator[Candidates], keys: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How much each view of a class is to be believed: what the two halves of a document agree on is about the document."""
+"""How much each view of a class, and a document's neighbours, are to be believed, measured on the corpus itself."""
 
 from __future__ import annotations
 
@@ -7,75 +7,89 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmltc_kedro.arrays import FloatArray
+from hmltc_kedro.pseudo_labels.lexical_weight import weigh_lexical_view
+from hmltc_kedro.pseudo_labels.moments import estimate_moments
+from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.samples import draw_rows, key_texts
 from hmltc_kedro.text.texts import Texts, read_texts
 
+HALVED = 500
+"""Documents that reliability is measured on, both halves of which have to be encoded."""
+
+WEIGHED = 5000
+"""Documents that the lexical weight is measured on."""
+
+MAX_CELLS = 20_000_000
+"""Of these documents by classes: with 10,000 classes it is measured on 2,000 documents."""
+
 
 @dataclass(frozen=True)
 class ViewWeights:
-    """What the halves of some documents say about the views; None where it was not measured.
+    """How the views and the neighbours are weighed.
 
     Attributes:
-        n_documents: that were halved.
-        dense_reliability: correlation of the dense scores of the two halves, see `measure_reliability`.
-        lexical_reliability: that of the lexical scores.
+        n_documents: that were halved; 0 if none was.
+        dense_reliability: correlation of the dense scores of the two halves, see `measure_reliability`; None without.
         lexical_weight: of the lexical view in units of its spread, the dense views having weight 1.
         neighbour_share: how much of a document's score comes from its neighbours, 0 to 1.
     """
 
     n_documents: int
     dense_reliability: float | None
-    lexical_reliability: float | None
     lexical_weight: float
     neighbour_share: float
 
 
-HALVED = 500
-"""Documents that reliability is measured on, both halves of which have to be encoded."""
-
-
 def weigh_views(
     texts: Texts,
+    vectors: FloatArray,
     class_views: dict[str, FloatArray],
     lexical: LexicalView,
+    taxonomy: Taxonomy,
     encoder: TextEncoder,
     *,
+    hubness_prior: float,
+    ancestor_weight: float,
     fixed_lexical_weight: float | None,
     with_neighbours: bool,
     seed: int,
 ) -> ViewWeights:
-    """Halve some documents, score the halves by each view, and weigh the views by what comes back.
+    """Weigh the lexical view by what other documents confirm, and the neighbours by what halves of documents agree on.
 
-    Nothing is measured where nothing depends on it: with a fixed weight and without neighbours.
+    Nothing is measured where nothing depends on it: with a fixed weight, and without neighbours.
 
     Args:
         texts: of the N documents.
+        vectors: of them, unit length, (N, d).
         class_views: unit vectors of shape (C, d) by view.
         lexical: the TF-IDF view.
+        taxonomy: of C classes.
         encoder: for the halves.
+        hubness_prior: see `moments.estimate_moments`.
+        ancestor_weight: see `path_evidence.add_ancestors`.
         fixed_lexical_weight: None to measure it.
         with_neighbours: whether documents learn from their neighbours.
-        seed: of the sample.
+        seed: of the samples.
     """
-    if fixed_lexical_weight is not None and not with_neighbours:
-        return ViewWeights(0, None, None, fixed_lexical_weight, 0.0)
-    texts = read_texts(texts)
-    size = min(HALVED, len(texts))
-    chosen = np.sort(draw_rows(key_texts(texts), size, seed))
-    first, second = (list(halves) for halves in zip(*(split_halves(texts[row]) for row in chosen), strict=True))
-    dense = average_views(class_views)
-    r_dense = measure_reliability(encoder.encode(first) @ dense.T, encoder.encode(second) @ dense.T)
-    r_lexical = measure_reliability(lexical.score(lexical.represent(first)), lexical.score(lexical.represent(second)))
-    measured = weigh_lexical_view(r_dense, r_lexical)
-    return ViewWeights(
-        size,
-        round(r_dense, 6),
-        round(r_lexical, 6),
-        round(measured if fixed_lexical_weight is None else fixed_lexical_weight, 6),
-        round(choose_neighbour_share(r_dense), 6) if with_neighbours else 0.0,
-    )
+    texts, dense = read_texts(texts), average_views(class_views)
+    weight = fixed_lexical_weight
+    if weight is None:
+        size = min(len(texts), WEIGHED, MAX_CELLS // len(taxonomy))
+        chosen = np.sort(draw_rows(key_texts(texts), size, seed))
+        moments = estimate_moments(vectors, dense, hubness_prior)
+        scores = moments.standardise(np.asarray(vectors[chosen], dtype=np.float32) @ dense.T)
+        words = lexical.represent([texts[row] for row in chosen])
+        weight = weigh_lexical_view(scores, lexical.score(words), words, taxonomy, ancestor_weight, seed)
+    if not with_neighbours:
+        return ViewWeights(0, None, round(weight, 6), 0.0)
+    chosen = np.sort(draw_rows(key_texts(texts), min(HALVED, len(texts)), seed))
+    halves = zip(*(split_halves(texts[row]) for row in chosen), strict=True)
+    first, second = (encoder.encode(list(half)) @ dense.T for half in halves)
+    reliability = measure_reliability(first, second)
+    share = choose_neighbour_share(reliability)
+    return ViewWeights(len(chosen), round(reliability, 6), round(weight, 6), round(share, 6))
 
 
 def split_halves(text: str) -> tuple[str, str]:
@@ -107,16 +121,6 @@ def measure_reliability(first: FloatArray, second: FloatArray) -> float:
 def _centre(scores: FloatArray) -> FloatArray:
     centred = scores - scores.mean(axis=0)
     return np.asarray(centred - centred.mean(axis=1, keepdims=True), dtype=np.float32)
-
-
-def weigh_lexical_view(dense_reliability: float, lexical_reliability: float) -> float:
-    """Return the weight of the lexical view beside the dense ones, w = sqrt(r_lexical / r_dense), from 1/4 to 2.
-
-    Both views have unit spread. Of a score with reliability r, the part that belongs to the document and not to the
-    half has the standard deviation sqrt(r): each view weighs as much as what it has to say. The bounds are for corpora
-    where r says little: a title names its class once, in one half, so that words seem to mean nothing.
-    """
-    return float(np.clip(np.sqrt(lexical_reliability / max(dense_reliability, 1e-6)), 0.25, 2.0))
 
 
 def choose_neighbour_share(reliability: float) -> float:

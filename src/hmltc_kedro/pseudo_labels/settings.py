@@ -61,8 +61,16 @@ class PseudoLabelSettings(_Settings):
     """
     lexical_weight: float | None = Field(default=None, ge=0)
     """Weight of the TF-IDF view beside the dense ones, in units of its spread; 0 leaves it out, as the paper does. Null
-    weighs the views by their reliability, see `reliability.weigh_lexical_view`: how much words say differs from corpus
-    to corpus.
+    weighs it by what other documents confirm, see `lexical_weight.weigh_lexical_view`: how much words say differs from
+    corpus to corpus.
+    """
+    ancestor_weight: float = Field(default=0.25, ge=0)
+    """What the classes above a class count beside its own score, see `path_evidence.add_ancestors`; 0, as in the paper,
+    leaves each class to itself.
+    """
+    second_look: float = Field(default=0.25, ge=0)
+    """Weight of what the documents labelled at first sight say of a class, see `second_look`; 0, as in the paper, looks
+    once.
     """
     neighbours: int = Field(default=5, ge=0)
     """Documents whose scores a document's own are drawn towards, by as much as `reliability.choose_neighbour_share`

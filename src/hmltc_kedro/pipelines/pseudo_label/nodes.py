@@ -44,22 +44,30 @@ def fit_lexical_view(
 
 def weigh_views(
     documents: pd.DataFrame,
+    document_embeddings: TensorTable,
     class_embeddings: TensorTable,
     lexical_view: pd.DataFrame,
     taxonomy: Taxonomy,
     encoder: TextEncoder,
     views: Sequence[str],
+    hubness_prior: float,
     lexical_weight: float | None,
+    ancestor_weight: float,
     neighbours: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Weigh the views, and the neighbours of a document, by what the halves of some documents agree on."""
+    """Weigh the views of a class, and the neighbours of a document, by what the corpus itself says of them."""
+    document_embeddings.check_rows(document_keys(documents["split"], documents["doc_id"]), "document_embeddings")
     class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
     weights = reliability.weigh_views(
         list(documents["text"]),
+        document_embeddings["vectors"],
         {view: class_embeddings[view] for view in views},
         LexicalView.from_frame(lexical_view, taxonomy),
+        taxonomy,
         encoder,
+        hubness_prior=hubness_prior,
+        ancestor_weight=ancestor_weight,
         fixed_lexical_weight=lexical_weight,
         with_neighbours=neighbours > 0,
         seed=seed,
@@ -86,7 +94,10 @@ def score_candidates(
     taxonomy: Taxonomy,
     views: Sequence[str],
     hubness_prior: float,
+    ancestor_weight: float,
+    second_look: float,
     top_k: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Score every class for every document and keep the best candidates with their scores by view."""
     keys = document_keys(documents["split"], documents["doc_id"])
@@ -104,6 +115,9 @@ def score_candidates(
         top_k=top_k,
         hubness_prior=hubness_prior,
         lexical_weight=weights.lexical_weight,
+        ancestor_weight=ancestor_weight,
+        second_look=second_look,
+        seed=seed,
     )
     return candidates_to_frame(candidates, documents, taxonomy)
 
