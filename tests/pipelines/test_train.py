@@ -30,7 +30,6 @@ EXAMPLES = pd.DataFrame(
 WEIGHTS = {
     "n_documents": 3,
     "dense_reliability": 0.5,
-    "lexical_reliability": 0.5,
     "lexical_weight": 1.0,
     "neighbour_share": 0.3,
 }

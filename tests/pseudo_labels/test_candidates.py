@@ -15,7 +15,10 @@ from hmltc_kedro.pseudo_labels.candidates import (
     find_nearest_class,
     iterate_candidates,
 )
+from hmltc_kedro.pseudo_labels.path_evidence import add_ancestors, label_best_path
+from hmltc_kedro.pseudo_labels.second_look import fit_second_look
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text.latent_words import LatentWords
 from hmltc_kedro.text.lexical_view import LexicalView
 from small_corpus import CORPUS
 
@@ -56,13 +59,26 @@ def collect(
     taxonomy: Taxonomy,
     top_k: int = 4,
     prior: float = 3,
+    ancestor_weight: float = 0,
+    second_look: float = 0,
 ) -> list[Candidates]:
     if isinstance(documents, Corpus):
         corpus = documents
     else:
         corpus = Corpus(documents, lexical.represent(CORPUS) if lexical else None)
     return list(
-        iterate_candidates(corpus, views, lexical, taxonomy, top_k=top_k, hubness_prior=prior, lexical_weight=0.5)
+        iterate_candidates(
+            corpus,
+            views,
+            lexical,
+            taxonomy,
+            top_k=top_k,
+            hubness_prior=prior,
+            lexical_weight=0.5,
+            ancestor_weight=ancestor_weight,
+            second_look=second_look,
+            seed=1,
+        )
     )
 
 
@@ -106,6 +122,30 @@ def test_path_of_a_candidate_is_the_best_by_mean_score(
             assert found.paths[n, k][found.paths[n, k] >= 0].tolist() == list(best)
     ways = {tuple(path) for row in found.paths for path in row if path[2] == 4}
     assert ways == {(0, 2, 4), (0, 3, 4)}
+
+
+@pytest.mark.parametrize("block", [2, 4096])
+def test_classes_above_and_a_second_look_are_added(
+    set_block: Callable[[int], None],
+    documents: np.ndarray,
+    views: dict[str, np.ndarray],
+    lexical: LexicalView,
+    diamond: Taxonomy,
+    block: int,
+) -> None:
+    set_block(block)
+    first = np.float32(brute_force(documents, views, lexical))
+    words = lexical.represent(CORPUS)
+    features = np.hstack([1.5 * documents, LatentWords.fit(words, 1).represent(words)])
+    labels = label_best_path(first, diamond, 0.25)
+    look = fit_second_look([(slice(0, 9), features)], labels, features.shape[1], 1)
+    fused, parents = add_ancestors(first + np.float32(0.3) * look.score(slice(0, 9), features), diamond, 0.25)
+    for found in collect(documents, views, lexical, diamond, ancestor_weight=0.25, second_look=0.3):
+        expected = fused[found.rows]
+        np.testing.assert_array_equal(found.classes, np.argsort(-expected, axis=1)[:, :4])
+        best = np.take_along_axis(expected, found.classes, axis=1)
+        np.testing.assert_allclose(found.scores["score_fused"], best, atol=1e-4)
+        np.testing.assert_array_equal(found.paths, diamond.trace_paths(parents[found.rows], found.classes))
 
 
 @pytest.mark.parametrize("block", [2, 4096])

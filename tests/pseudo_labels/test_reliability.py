@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmltc_kedro.pseudo_labels import reliability
+from hmltc_kedro.pseudo_labels.lexical_weight import BOUNDS, weigh_lexical_view
+from hmltc_kedro.pseudo_labels.moments import estimate_moments
 from hmltc_kedro.pseudo_labels.reliability import (
     ViewWeights,
     average_views,
     choose_neighbour_share,
     measure_reliability,
     split_halves,
-    weigh_lexical_view,
     weigh_views,
 )
+from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.windows import normalise
 from small_corpus import CORPUS
@@ -102,14 +104,6 @@ def test_scores_that_say_nothing_have_no_reliability(scores: np.ndarray) -> None
     assert measure_reliability(np.float32(scores), np.float32(scores)) == 0
 
 
-@pytest.mark.parametrize(
-    ("dense", "words", "weight"),
-    [(0.64, 0.25, 0.625), (0.5, 0.5, 1), (0.1, 0.9, 2), (0, 0.1, 2), (1, 0.04, 0.25), (0, 0, 0.25), (1, 0, 0.25)],
-)
-def test_lexical_weight_by_hand(dense: float, words: float, weight: float) -> None:
-    assert weigh_lexical_view(dense, words) == pytest.approx(weight)
-
-
 @pytest.mark.parametrize(("reliability", "share"), [(1, 0), (0, 0.5), (0.2, 0.5), (1 / 3, 0.5), (0.6, 0.25)])
 def test_neighbour_share_by_hand(reliability: float, share: float) -> None:
     assert choose_neighbour_share(reliability) == pytest.approx(share)
@@ -127,51 +121,65 @@ class CharacterEncoder:
 
 
 def weigh(
-    views: dict[str, np.ndarray], lexical: LexicalView, encoder: CharacterEncoder | None, **options: object
+    views: dict[str, np.ndarray],
+    lexical: LexicalView,
+    taxonomy: Taxonomy,
+    encoder: CharacterEncoder | None,
+    **options: object,
 ) -> ViewWeights:
     options = {"fixed_lexical_weight": None, "with_neighbours": True, "seed": 1, **options}
-    return weigh_views(CORPUS, views, lexical, encoder, **options)
+    vectors = CharacterEncoder().encode(CORPUS)
+    common = {"hubness_prior": 10, "ancestor_weight": 0.25}
+    return weigh_views(CORPUS, vectors, views, lexical, taxonomy, encoder, **common, **options)
 
 
-def test_views_are_weighed_by_what_their_halves_agree_on(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
-    found = weigh(views, lexical, CharacterEncoder())
+def test_views_and_neighbours_are_weighed(
+    views: dict[str, np.ndarray], lexical: LexicalView, diamond: Taxonomy
+) -> None:
+    found = weigh(views, lexical, diamond, CharacterEncoder())
     halves = [[split_halves(text)[part] for text in CORPUS] for part in range(2)]
-    dense = [CharacterEncoder().encode(texts) @ np.mean(list(views.values()), axis=0).T for texts in halves]
-    words = [lexical.score(lexical.represent(texts)) for texts in halves]
-    r_dense, r_words = (np.corrcoef(*(centre(half).ravel() for half in view))[0, 1] for view in (dense, words))
-    assert (r_dense, r_words) == pytest.approx((0.433, 0.546), abs=1e-3)
+    classes = np.mean(list(views.values()), axis=0)
+    scores = [CharacterEncoder().encode(texts) @ classes.T for texts in halves]
+    reliability = np.corrcoef(*(centre(half).ravel() for half in scores))[0, 1]
+    assert reliability == pytest.approx(0.433, abs=1e-3)
     assert found.n_documents == len(CORPUS)
-    assert found.dense_reliability == pytest.approx(r_dense, abs=1e-5)
-    assert found.lexical_reliability == pytest.approx(r_words, abs=1e-5)
-    assert found.lexical_weight == pytest.approx(np.clip(np.sqrt(r_words / r_dense), 0.25, 2), abs=1e-4)
-    assert found.neighbour_share == pytest.approx(min(1 - 2 * r_dense / (1 + r_dense), 0.5), abs=1e-4)
+    assert found.dense_reliability == pytest.approx(reliability, abs=1e-5)
+    assert found.neighbour_share == pytest.approx(min(1 - 2 * reliability / (1 + reliability), 0.5), abs=1e-4)
+    vectors, words = CharacterEncoder().encode(CORPUS), lexical.represent(CORPUS)
+    dense = estimate_moments(vectors, classes, 10).standardise(vectors @ classes.T)
+    weight = weigh_lexical_view(dense, lexical.score(words), words, diamond, 0.25, 1)
+    assert found.lexical_weight == pytest.approx(weight, abs=1e-5)
 
 
-def test_nothing_is_measured_where_nothing_depends_on_it(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
-    found = weigh(views, lexical, None, fixed_lexical_weight=0.3, with_neighbours=False)
-    assert found == ViewWeights(0, None, None, 0.3, 0.0)
+def test_nothing_is_measured_where_nothing_depends_on_it(
+    views: dict[str, np.ndarray], lexical: LexicalView, diamond: Taxonomy
+) -> None:
+    found = weigh(views, lexical, diamond, None, fixed_lexical_weight=0.3, with_neighbours=False)
+    assert found == ViewWeights(0, None, 0.3, 0.0)
 
 
-def test_fixed_weight_stays_and_the_share_is_measured(views: dict[str, np.ndarray], lexical: LexicalView) -> None:
-    measured = weigh(views, lexical, CharacterEncoder())
-    fixed = weigh(views, lexical, CharacterEncoder(), fixed_lexical_weight=0.3)
+def test_fixed_weight_stays_and_the_share_is_measured(
+    views: dict[str, np.ndarray], lexical: LexicalView, diamond: Taxonomy
+) -> None:
+    measured = weigh(views, lexical, diamond, CharacterEncoder())
+    fixed = weigh(views, lexical, diamond, CharacterEncoder(), fixed_lexical_weight=0.3)
     assert fixed.lexical_weight == 0.3 != measured.lexical_weight
     assert fixed.neighbour_share == measured.neighbour_share
-    alone = weigh(views, lexical, CharacterEncoder(), with_neighbours=False)
+    alone = weigh(views, lexical, diamond, CharacterEncoder(), with_neighbours=False)
     assert (alone.lexical_weight, alone.neighbour_share) == (measured.lexical_weight, 0)
 
 
-def test_view_without_words_has_the_least_weight(views: dict[str, np.ndarray]) -> None:
-    found = weigh(views, LexicalView.empty(7), CharacterEncoder())
-    assert (found.lexical_reliability, found.lexical_weight) == (0, 0.25)
+def test_view_without_words_has_the_least_weight(views: dict[str, np.ndarray], diamond: Taxonomy) -> None:
+    assert weigh(views, LexicalView.empty(7), diamond, CharacterEncoder()).lexical_weight == BOUNDS[0]
 
 
 def test_large_corpus_is_sampled_by_the_seed(
-    monkeypatch: pytest.MonkeyPatch, views: dict[str, np.ndarray], lexical: LexicalView
+    monkeypatch: pytest.MonkeyPatch, views: dict[str, np.ndarray], lexical: LexicalView, diamond: Taxonomy
 ) -> None:
     monkeypatch.setattr(reliability, "HALVED", 4)
     encoders = [CharacterEncoder() for _ in range(3)]
-    found = [weigh(views, lexical, encoder, seed=seed) for encoder, seed in zip(encoders, (1, 1, 2), strict=True)]
+    pairs = zip(encoders, (1, 1, 2), strict=True)
+    found = [weigh(views, lexical, diamond, encoder, seed=seed) for encoder, seed in pairs]
     assert [weights.n_documents for weights in found] == [4, 4, 4]
     assert found[0] == found[1]
     assert encoders[0].asked == encoders[1].asked != encoders[2].asked

@@ -39,8 +39,8 @@ def weigh_lexical_view(
 
     The labels by that score teach, on words alone, what other documents with these words are labelled with
     (`second_look`); the weight is the ratio of the two views in the softmax that predicts best what was taught, twice
-    as much for what words say of one document alone. The way by which the paper sums views, or by how far they come
-    back in two halves of a document, takes a view that is always wrong in the same way for a good one.
+    as much for what words say of one document alone. How far a view comes back in the two halves of a document would
+    take one that is always wrong in the same way for a good one.
 
     Args:
         dense: standardised dense scores of n documents, (n, C).
@@ -50,6 +50,8 @@ def weigh_lexical_view(
         ancestor_weight: see `path_evidence.add_ancestors`.
         seed: of folds, latent words and the sample that the weight is fitted to.
     """
+    if not lexical.any():
+        return BOUNDS[0]
     latent = LatentWords.fit(words, seed).represent(words)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(dense))[:RATED])
     views = [add_ancestors(view[chosen], taxonomy, ancestor_weight)[0] for view in (dense, lexical)]
