@@ -87,7 +87,7 @@ def test_wheel_alone_fits_and_predicts_in_an_empty_environment(tmp_path: Path) -
     pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(tmp_path / "dist"), str(source))
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], env=alone, check=True)
     programs, (wheel,) = tmp_path / "venv/bin", (tmp_path / "dist").iterdir()
-    pip(programs / "python", "install", "--constraint", str(REPOSITORY / "constraints.txt"), str(wheel))
+    pip(programs / "python", "install", "--no-compile", "--constraint", str(REPOSITORY / "constraints.txt"), str(wheel))
     check_use(use(programs / "python", tmp_path, environment=alone))
     command = [programs / "hmltc_kedro", "run"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
