@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -47,11 +49,12 @@ print(json.dumps({"sets": [p.names for p in predicted], "modules": sorted({m.par
 """What a service does."""
 
 
-def use(python: Path | str, folder: Path, before: str = "", **settings: str) -> dict[str, list[str]]:
+def use(
+    python: Path | str, folder: Path, before: str = "", environment: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:
     """Run `USE` on the sample; return the label sets as names, and the packages that were imported."""
     command = [str(python), "-c", before + USE, str(REPOSITORY / "data/01_raw/sample"), str(folder / "model")]
-    surroundings = {**os.environ, **settings}
-    done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -69,24 +72,24 @@ def test_model_is_fitted_and_used_without_the_extras(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_wheel_alone_fits_and_predicts_in_an_empty_environment(tmp_path: Path) -> None:
     """Minutes: torch is installed anew, out of pip's cache where it has been before."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    built = subprocess.run(
-        [*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path / "dist"), str(REPOSITORY)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode:
-        pytest.skip(f"no wheel can be built here: {built.stderr.splitlines()[-1]}")
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    python, (wheel,) = tmp_path / "venv/bin/python", (tmp_path / "dist").iterdir()
-    constraints = ["--constraint", str(REPOSITORY / "constraints.txt")]
-    install = [str(python), *pip[1:], "install", *constraints, str(wheel)]
-    installed = subprocess.run(install, capture_output=True, text=True, check=False)
-    if installed.returncode:
-        pytest.skip(f"packages cannot be installed here: {installed.stderr.splitlines()[-1]}")
-    check_use(use(python, tmp_path, PYTHONPATH=""))
-    command, alone = [tmp_path / "venv/bin/hmltc_kedro", "run"], {**os.environ, "PYTHONPATH": ""}
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def pip(python: Path | str, *command: str) -> None:
+        words = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", *command]
+        done = subprocess.run(words, env=alone, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"pip {command[0]} does not work here: {done.stderr.splitlines()[-1]}")
+
+    source = tmp_path / "source"  # a build leaves folders behind
+    shutil.copytree(REPOSITORY / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(tmp_path / "dist"), str(source))
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], env=alone, check=True)
+    programs, (wheel,) = tmp_path / "venv/bin", (tmp_path / "dist").iterdir()
+    pip(programs / "python", "install", "--no-compile", "--constraint", str(REPOSITORY / "constraints.txt"), str(wheel))
+    check_use(use(programs / "python", tmp_path, environment=alone))
+    command = [programs / "hmltc_kedro", "run"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "Error: a command needs the package kedro; pip install 'hmltc_kedro[kedro]'\n"

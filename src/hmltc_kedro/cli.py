@@ -359,7 +359,8 @@ def review(
 
 def _load_entries(catalog: CatalogProtocol[Any, Any], options: dict[str, Any], *names: str) -> list[Any]:
     """Return what the entries hold; see `_find_entries`."""
-    return [entry.load() for entry in _find_entries(catalog, options, *names).values()]
+    _find_entries(catalog, options, *names)
+    return [catalog.load(name) for name in names]
 
 
 def _find_entries(catalog: CatalogProtocol[Any, Any], options: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the pages tell people to type: every command is one, those of the README are run, and the first pages' Python."""
+"""What the pages tell people to type: each command is one, those of the README are run, the first pages' Python too."""
 
 import re
 import shlex

@@ -18,17 +18,19 @@ from hmltc_kedro.cli import find_cause
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.corpus import gold_labels, raw_files, tensors
 from hmltc_kedro.corpus.amazon531 import prepare
+from hmltc_kedro.corpus.class_sources import read_classes
 from hmltc_kedro.corpus.document_pile import read_pile
-from hmltc_kedro.corpus.new_dataset import make_dataset, read_classes
+from hmltc_kedro.corpus.new_dataset import make_dataset
 from hmltc_kedro.corpus.raw_documents import build_documents
 from hmltc_kedro.datasets.files import JSONDataset
 from hmltc_kedro.datasets.llm import LLMDataset
 from hmltc_kedro.datasets.raw import RawTableDataset
-from hmltc_kedro.errors import InputError
+from hmltc_kedro.errors import InputError, import_extra
 from hmltc_kedro.freshness.digests import content_digest
 from hmltc_kedro.freshness.records import Content, Making, Record, find_record, write_record
 from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.hooks import check_together
+from hmltc_kedro.labelling.table import label_table
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
@@ -210,6 +212,12 @@ def score_other_documents() -> None:
     gold_labels.align_gold_labels(gold, Taxonomy.from_edges([("0", "pets")], []), ["0", "1"])
 
 
+def import_without_kedro() -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setitem(sys.modules, "kedro", None)
+        import_extra("kedro", "kedro", "a command")
+
+
 def read_without_pronto(path: Path) -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setitem(sys.modules, "pronto", None)
@@ -274,6 +282,11 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "Classes with a cycle": write_and("classes.csv", "parent,child\na,b\nb,c\nc,a\n", read_classes),
     "Texts with and without an id": write_and("texts.txt", "1\ta\nb\n", read_pile),
     "A table without the texts": write_and("texts.csv", "id,review\n1,a\n", read_pile),
+    "A package that is not installed": import_without_kedro,
+    "Documents in a spreadsheet": lambda: label_table(Path("texts.xlsx"), Path("labels.csv"), Path("model")),
+    "Labels over their documents": write_and(
+        "texts.csv", "text\na\n", lambda path: label_table(path, path, Path("model"))
+    ),
     "A package for ontologies": write_and("classes.obo", "", read_without_pronto),
     "There is no configuration": lambda: ProjectConfigLoader("conf", **CONFIG_LOADER_ARGS)["parameters"],
     "Not TELEClass's folder": lambda: prepare(Path("TELEClass/data"), Path("data/01_raw/amazon531")),
