@@ -225,23 +225,21 @@ class FreshnessHooks:
         self._inputs.setdefault(node.name, inputs)
 
     @hook_impl
-    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Record that a node which writes nothing has run.
-
-        A process that saw no run begin, as those that ParallelRunner spawns, cannot tell what its entries were made
-        from: it takes their old records away.
-        """
-        if self._tracker is None:
-            self._drop_records(node, catalog)
-        elif not node.outputs:
+    def after_node_run(self, node: Node) -> None:
+        """Record that a node which writes nothing has run."""
+        if not node.outputs:
             self._write(node, None)
 
-    def _drop_records(self, node: Node, catalog: DataCatalog) -> None:
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Take away the records of what was written without hooks: processes that ParallelRunner spawns have none."""
+        if run_params.get("only_missing_outputs"):
+            return  # what was left alone keeps its record, whatever that says
         try:
-            for entry in node.outputs:
-                Tracker([node], catalog).forget(node, entry)
-        except OSError as error:  # the entry is written, and counts as changed
-            logger.warning("%s: an old record stays (%s)", node.name, error)
+            for record in Tracker([], catalog).find_foreign(pipeline.all_outputs()).values():
+                record.unlink(missing_ok=True)
+        except Exception as error:  # the entries are written, and count as changed
+            logger.warning("old records stay (%s)", error)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:

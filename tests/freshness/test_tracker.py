@@ -537,13 +537,14 @@ def test_new_bytes_of_a_raw_file_that_make_the_same_entry_change_nothing(chain: 
     assert chain.run(pipeline=select("join")) == ["join"]
 
 
-def test_process_that_saw_no_run_begin_takes_away_the_records_of_what_it_wrote(chain: Chain) -> None:
-    """As those that ParallelRunner spawns, with hooks of their own."""
+def test_what_was_written_without_hooks_loses_its_record_when_the_run_has_ended(chain: Chain) -> None:
+    """As by the processes that ParallelRunner spawns."""
     chain.limit = 3
     chain.run(pipeline=select("count_letters"), hooks=False)
-    with pytest.raises(InputError, match="^entry `letters` was changed"):
-        chain.run(pipeline=select("join"))
-    FreshnessHooks().after_node_run(select("count_letters").nodes[0], chain.catalog())
+    for params in ({"only_missing_outputs": True}, {"only_missing_outputs": False}):
+        with pytest.raises(InputError, match="^entry `letters` was changed"):
+            chain.run(pipeline=select("join"))
+        FreshnessHooks().after_pipeline_run(params, select("count_letters"), chain.catalog())
     assert chain.run(pipeline=select("join")) == ["join"]
 
 
