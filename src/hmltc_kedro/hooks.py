@@ -225,36 +225,21 @@ class FreshnessHooks:
         self._inputs.setdefault(node.name, inputs)
 
     @hook_impl
-    def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Take the old record away: of a run that is killed now, it would say what does not lie there."""
-        try:
-            if self._tracker is not None:
-                self._tracker.forget(node, dataset_name)
-        except OSError as error:  # the entry in the same folder will say more
-            logger.warning("%s: its old record stays (%s)", dataset_name, error)
-
-    @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Take away records of what processes have written that knew nothing of them, as ParallelRunner's may."""
-        self._drop_records(pipeline, catalog)
-
-    @hook_impl
-    def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Do the same."""
-        self._drop_records(pipeline, catalog)
-
-    def _drop_records(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        try:
-            for record in Tracker([], catalog).find_foreign(pipeline.all_outputs()).values():
-                record.unlink(missing_ok=True)
-        except Exception as error:  # what only describes the work never stops it
-            logger.warning("records of an earlier run may be left (%s)", error)
-
-    @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Record that a node which writes nothing has run."""
         if not node.outputs:
             self._write(node, None)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Take away the records of what was written without hooks: processes that ParallelRunner spawns have none."""
+        if run_params.get("only_missing_outputs"):
+            return  # what was left alone keeps its record, whatever that says
+        try:
+            for record in Tracker([], catalog).find_foreign(pipeline.all_outputs()).values():
+                record.unlink(missing_ok=True)
+        except Exception as error:  # the entries are written, and count as changed
+            logger.warning("old records stay (%s)", error)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:

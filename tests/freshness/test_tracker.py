@@ -537,17 +537,27 @@ def test_new_bytes_of_a_raw_file_that_make_the_same_entry_change_nothing(chain: 
     assert chain.run(pipeline=select("join")) == ["join"]
 
 
-def test_records_of_runs_that_knew_nothing_of_them_are_taken_away(chain: Chain) -> None:
-    """Processes of ParallelRunner that are spawned have hooks of their own, which have seen no run begin."""
+def test_what_was_written_without_hooks_loses_its_record_when_the_run_has_ended(chain: Chain) -> None:
+    """As by the processes that ParallelRunner spawns."""
     chain.limit = 3
     chain.run(pipeline=select("count_letters"), hooks=False)
-    with pytest.raises(InputError, match="^entry `letters` was changed"):
-        chain.run(pipeline=select("join"))
-    FreshnessHooks().after_pipeline_run(select("count_letters"), chain.catalog())
+    for params in ({"only_missing_outputs": True}, {"only_missing_outputs": False}):
+        with pytest.raises(InputError, match="^entry `letters` was changed"):
+            chain.run(pipeline=select("join"))
+        FreshnessHooks().after_pipeline_run(params, select("count_letters"), chain.catalog())
     assert chain.run(pipeline=select("join")) == ["join"]
 
 
-def test_run_killed_after_it_wrote_an_entry_leaves_no_record_of_the_old_one(
+def test_run_that_fails_does_not_make_a_damaged_entry_a_good_one(chain: Chain) -> None:
+    pd.read_parquet(chain.path("letters")).assign(letters=0).to_parquet(chain.path("letters"))
+    chain.limit = "no number"
+    with pytest.raises(TypeError):
+        chain.run(pipeline=select("count_letters"))
+    with pytest.raises(InputError, match="^entry `letters` was changed"):
+        chain.run(pipeline=select("join"))
+
+
+def test_entry_of_a_run_killed_before_its_record_is_refused_and_made_again(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -560,5 +570,7 @@ def test_run_killed_after_it_wrote_an_entry_leaves_no_record_of_the_old_one(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(FreshnessHooks, "_write", die)
         chain.run(pipeline=select("count_letters"))
-    assert not find_record(chain.path("letters")).exists()
-    assert chain.run(pipeline=select("join")) == ["join"]
+    with pytest.raises(InputError, match="^entry `letters` was changed"):
+        chain.run(pipeline=select("join"))
+    assert chain.run(RefreshRunner()) == ["count_letters", "join"]
+    assert chain.stale() == {}
