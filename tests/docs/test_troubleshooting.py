@@ -36,6 +36,7 @@ from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines.infer.nodes import decode_predictions
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
+from hmltc_kedro.text import backends
 from hmltc_kedro.text.models import resolve_model
 from hmltc_kedro.text.texts import read_texts
 from hmltc_kedro.text.vector_cache import VectorCache
@@ -150,6 +151,14 @@ def read_two_corpora() -> None:
     RawTableDataset(filepath="data/01_raw/mine/train/train_corpus.txt", corpus=True).find_file()
 
 
+def choose_missing_backend() -> None:
+    """Ask for 8 bits where the extra is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backends, "find_version", lambda package: None)
+        directory = resolve_model("embedded")
+        backends.choose_backend("openvino-int8", directory, "cpu")
+
+
 def open_pickled_encoder() -> None:
     write_and("models/mine/pytorch_model.bin", "", str)()
     write_and("models/mine/modules.json", "[]", lambda path: resolve_model(str(path.parent)))()
@@ -236,6 +245,7 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "An entry cannot be written": write_on_a_full_disk,
     "A text alone": lambda: read_texts("a kitten"),
     "The encoder has no safetensors": open_pickled_encoder,
+    "The encoder's backend is not installed": choose_missing_backend,
     "A vector is not finite": lambda: check_vectors(np.full((1, 4), np.nan, dtype=np.float32), ["a kitten"], "mine"),
     "The vector cache cannot be read": write_and(
         "data/04_feature/mine/vector_cache.sqlite", "no database at all " * 100, VectorCache

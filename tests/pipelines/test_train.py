@@ -94,7 +94,7 @@ def test_examples_become_a_classifier_and_its_history(run, diamond, encoder, par
 def test_documents_are_for_self_training_only(diamond, encoder, parameters, monkeypatch) -> None:
     asked: list[list[str]] = []
     encode = encoder.encode
-    monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
+    monkeypatch.setattr(encoder, "encode", lambda texts, **of: asked.append(list(texts)) or encode(texts, **of))
     entries = make_entries(diamond, encoder)
 
     def train(params):
@@ -160,7 +160,7 @@ def test_tuned_encoder_is_not_frozen_and_encodes_the_null_documents_itself(
 ) -> None:
     asked: list[list[str]] = []
     encode = encoder.encode
-    monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(list(texts)) or encode(texts))
+    monkeypatch.setattr(encoder, "encode", lambda texts, **of: asked.append(list(texts)) or encode(texts, **of))
     settings = parameters["train"]
     tuned = settings.model_copy(update={"fine_tuning": settings.fine_tuning.model_copy(update={"epochs": 1})})
     entries = make_entries(diamond, encoder)
