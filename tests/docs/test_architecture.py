@@ -13,7 +13,7 @@ from kedro_project import REPOSITORY
 
 PACKAGE = REPOSITORY / "src" / "hmltc_kedro"
 
-WITH_TORCH = {"text/device.py"} | {
+WITH_TORCH = {"text/device.py", "text/openvino_model.py"} | {
     f"modeling/{name}.py"
     for name in (
         "examples",
