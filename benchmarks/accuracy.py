@@ -88,14 +88,16 @@ ROWS = {
     "cut": Row("long texts cut, not windowed", globals={"encoder_windows": 1}),
     "no_hubness": Row("without hubness correction", overlay={"pseudo_label": {"hubness_prior": float("inf")}}),
     "no_lexical_view": Row("without the lexical view", overlay={"pseudo_label": {"lexical_weight": 0.0}}),
+    "no_second_look": Row("without the second look", overlay={"pseudo_label": {"second_look": 0.0}}),
+    "no_ancestors": Row("without the classes above", overlay={"pseudo_label": {"ancestor_weight": 0.0}}),
     "fixed_weight": Row("lexical weight 0.5, not measured", overlay={"pseudo_label": {"lexical_weight": 0.5}}),
     "no_neighbours": Row("without neighbours", overlay={"pseudo_label": {"neighbours": 0}}),
     "one_label": Row("one silver label, not up to three", overlay={"pseudo_label": {"selection": "threshold"}}),
     "quarter_dropped": Row("least certain quarter dropped", overlay={"pseudo_label": {"gap": {"value": 0.25}}}),
     "plain": Row(
-        "fixed weight, without neighbours, classifier without words",
+        "fixed weight, one look, without neighbours, classes above and words in the classifier",
         overlay={
-            "pseudo_label": {"lexical_weight": 0.5, "neighbours": 0},
+            "pseudo_label": {"lexical_weight": 0.5, "neighbours": 0, "second_look": 0.0, "ancestor_weight": 0.0},
             "train": {"head": {"lexical": False}},
         },
     ),

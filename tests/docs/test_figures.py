@@ -1,0 +1,57 @@
+"""The figures of the README and of docs/reproduction.md are those of the stored results."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_table(page: Path, header: str) -> Iterator[list[str]]:
+    """Return the cells of each row of the first table whose first line begins with `header`."""
+    lines = page.read_text("utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(header))
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_readme_shows_the_stored_results() -> None:
+    stored = read_rows(RESULTS / "default_method.csv")
+    shown = list(read_table(ROOT / "README.md", "| dataset | documents"))
+    assert len(shown) == 4
+    for cells in shown:
+        name = re.findall(r"`(\w+)`", cells[0])[0]
+        rows = [row for row in stored if (row["dataset"], row["encoder"]) == (name, "all-MiniLM-L6-v2")]
+        rows = [row for row in rows if row["judgements"] == "0"]
+        assert sorted(row["seed"] for row in rows) == ["42", "43", "44"]
+        assert cells[3] == f"**{mean(float(row['sample_f1']) for row in rows):.3f}**", name
+        assert cells[5] == f"{mean(float(row['zero_shot']) for row in rows):.3f}", name
+
+
+@pytest.mark.parametrize(
+    "row", read_rows(RESULTS / "ablation_paper_amazon531_real.csv"), ids=lambda row: row["variant"]
+)
+def test_reproduction_shows_the_stored_table(row: dict[str, str]) -> None:
+    shown = {cells[0]: cells for cells in read_table(ROOT / "docs" / "reproduction.md", "| row | sample-F1 | seeds")}
+    _, score, seeds, difference = shown[row["title"]]
+    spread = f" ± {float(row['sample_f1_std']):.3f}" if row["sample_f1_std"] else ""
+    assert score == f"{float(row['sample_f1']):.3f}{spread}"
+    assert int(seeds) == len(row["seeds"].split())
+    if row["difference"]:
+        numbers = [float(row[name]) for name in ("difference", "difference_low", "difference_high")]
+        found = [float(number.replace("−", "-")) for number in re.findall(r"[−+]?\d\.\d+", difference)]
+        assert found == pytest.approx(numbers, abs=0.00051)
+    else:
+        assert difference == ""
