@@ -126,7 +126,8 @@ def test_what_is_no_setting_is_left_as_it_is() -> None:
         ),
         (
             {"pseudo_label": {"top_q": 3}},
-            "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, neighbours, top_k, "
+            "there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, "
+            "ancestor_weight, second_look, neighbours, top_k, "
             "selection, gap, starved",
         ),
         (

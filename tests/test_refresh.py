@@ -125,9 +125,9 @@ def test_one_keyword_changes(story: tuple[Project, FakeServer]) -> None:
     kettles = read(project, "enriched_taxonomy").set_index("name")["class_id"]["kettles"]
     assert list(new.loc[new["task"] == "describe_class", "subject"]) == [kettles]
     starved = set(read(project, "starved_classes")["class_id"])
-    assert set(new.loc[new["task"] == "write_reviews", "subject"]) == (starved - before["starved"]) | (
-        starved & {kettles}
-    )
+    written = set(new.loc[new["task"] == "write_reviews", "subject"])
+    # Labels of other classes move too: where a class has two parents, reviews may be asked for by the other way.
+    assert (starved - before["starved"]) | (starved & {kettles}) <= written <= starved
     assert set(new["task"]) <= {"describe_class", "write_reviews", "judge_document"}, "other candidates, other offers"
     assert server.total == asked + len(new)
 

@@ -33,6 +33,11 @@ def list_messages(_: Any, chapter: str) -> Iterator[str]:
 MESSAGES: dict[str, tuple[Message, ...]] = {
     "before": (
         Message(
+            "A package that is not installed",
+            "Error: a command needs the package kedro; pip install 'hmltc_kedro[kedro]'",
+            "The wheel alone is the model; the [extras](packaging.md#extras) bring the rest.",
+        ),
+        Message(
             "An entry is missing",
             "Error: entry `annotations` is missing (data/05_model_input/yours/annotations.parquet); make it "
             "with: kedro run --pipeline=annotate --params=dataset=yours\n"
@@ -58,7 +63,7 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
         Message(
             "There is no such setting",
             "Error: there is no parameter `pseudo_label.top_q`; use views, hubness_prior, lexical_weight, "
-            "neighbours, top_k, selection, gap, starved",
+            "ancestor_weight, second_look, neighbours, top_k, selection, gap, starved",
             "Use one of the names listed.",
         ),
         Message(
@@ -302,6 +307,16 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
             "Error: classes.obo: reading .obo needs the package pronto; pip install 'hmltc_kedro[ontologies]'",
             "Or write the classes in one of the other forms.",
         ),
+        Message(
+            "Documents in a spreadsheet",
+            "Error: texts.xlsx: neither .csv nor .parquet; save it as one of them, a spreadsheet as CSV (UTF-8)",
+            "`kedro predict` reads and writes these two.",
+        ),
+        Message(
+            "Labels over their documents",
+            "Error: texts.csv: the documents themselves; give another file to write to",
+            "`kedro predict` writes over anything but what it reads.",
+        ),
     ),
     "stages": (
         Message(
@@ -327,11 +342,6 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
             "Error: data/08_reporting/mine/metrics.json: cannot be written (No space left on device); make room or "
             "give the right to write there, then `kedro refresh`",
             "Or a folder without rights, a disk for reading only, a file where a folder should be.",
-        ),
-        Message(
-            "A text alone",
-            "Error: a text alone; give a list, [text]",
-            "`predict` takes several texts; of one alone it would take the letters.",
         ),
         Message(
             "No silver label is kept",
@@ -363,6 +373,13 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
         ),
     ),
     "encoder": (
+        Message(
+            "The encoder's backend is not installed",
+            "Error: encoder_backend: openvino-int8 needs openvino and nncf, which are not installed; pip install "
+            "'hmltc_kedro[openvino]'",
+            "Install it, or set `encoder_backend` in `globals.yml` to `auto`. A model that was trained with "
+            "`openvino-bf16` or `openvino-int8` labels with that alone.",
+        ),
         Message(
             "The encoder cannot be found",
             "Error: encoder 'sentence-transformers/all-mpnet-base-v3' is neither a directory nor to be had from "

@@ -38,7 +38,6 @@ from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text import backends
 from hmltc_kedro.text.models import resolve_model
-from hmltc_kedro.text.texts import read_texts
 from hmltc_kedro.text.vector_cache import VectorCache
 from hmltc_kedro.text.windows import check_vectors
 from ingest import edit, ingest
@@ -243,7 +242,6 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
         METRICS, "{half", lambda path: explain(lambda: JSONDataset(filepath=str(path)).load())
     ),
     "An entry cannot be written": write_on_a_full_disk,
-    "A text alone": lambda: read_texts("a kitten"),
     "The encoder has no safetensors": open_pickled_encoder,
     "The encoder's backend is not installed": choose_missing_backend,
     "A vector is not finite": lambda: check_vectors(np.full((1, 4), np.nan, dtype=np.float32), ["a kitten"], "mine"),

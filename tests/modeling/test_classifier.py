@@ -150,9 +150,7 @@ def test_texts_are_taken_by_position_and_one_text_is_one(classifier: Hierarchica
     shuffled = pd.Series(TEXTS)[[3, 1, 4, 0, 2]]
     assert classifier.predict(shuffled) == [expected[i] for i in shuffled.index]
     assert classifier.predict(np.array(TEXTS)) == expected
-    for predict in (classifier.predict, classifier.predict_frame, classifier.predict_probabilities):
-        with pytest.raises(InputError, match=r"^a text alone; give a list, \[text\]$"):
-            predict(TEXTS[0])
+    assert classifier.predict(TEXTS[0]) == expected[:1]
 
 
 def test_frame_of_a_series_has_its_labels(classifier: HierarchicalClassifier) -> None:

@@ -37,10 +37,12 @@ def weigh_lexical_view(
 ) -> float:
     """Return the weight w of the lexical view in the score dense + w lexical.
 
+    w = 2 b / a, from 1/8 to 2
+
     The labels by that score teach, on words alone, what other documents with these words are labelled with
-    (`second_look`); the weight is the ratio of the two views in the softmax that predicts best what was taught, twice
-    as much for what words say of one document alone. How far a view comes back in the two halves of a document would
-    take one that is always wrong in the same way for a good one.
+    (`second_look`); a and b are the weights of the two views in the softmax of a dense + b lexical that predicts best
+    what was taught. Twice, for what words say of one document alone, see UNCONFIRMED. How far a view comes back in the
+    two halves of a document would take one that is always wrong in the same way for a good one.
 
     Args:
         dense: standardised dense scores of n documents, (n, C).
