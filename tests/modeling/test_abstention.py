@@ -36,8 +36,15 @@ def test_null_documents_are_words_of_the_corpus_from_many_documents() -> None:
 def test_most_null_documents_stay_when_documents_are_added() -> None:
     corpus = [f"a{i} b{i} c{i} d{i}" * 5 for i in range(2000)]
     before, after = (set(write_null_documents(texts)) for texts in (corpus[20:], corpus))
-    # A null document goes with its own document or with one of its eight sources: 9 x 20 / 2000 of 200 are 18.
-    assert 5 <= len(after - before) <= 35
+    # A null document goes with its own document or with one of its 16 sources: 17 x 20 / 2000 of 200 are 34.
+    assert 15 <= len(after - before) <= 55
+
+
+def test_long_documents_give_their_share_of_the_words() -> None:
+    corpus = [f"long{i} " * 30 for i in range(20)] + ["brief word" for _ in range(180)]
+    words = [word for text in write_null_documents(corpus, 200) for word in text.split()]
+    expected = 20 * 30 * 6 / (20 * 30 * 6 + 180 * 10)  # by characters, about
+    assert np.mean([word.startswith("long") for word in words]) == pytest.approx(expected, abs=0.12)
 
 
 def test_frequent_words_are_drawn_often() -> None:

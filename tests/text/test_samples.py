@@ -40,3 +40,10 @@ def test_copies_of_one_text_have_keys_of_their_own() -> None:
 @pytest.mark.parametrize(("count", "size", "drawn"), [(0, 5, 0), (3, 5, 3), (5, 0, 0)])
 def test_sample_of_few_texts_is_all_of_them(count: int, size: int, drawn: int) -> None:
     assert len(draw_rows(key_texts(TEXTS[:count]), size, 0)) == drawn
+
+
+def test_weights_say_how_likely_a_text_comes_first() -> None:
+    keys = key_texts(TEXTS[:4])
+    first = [int(draw_rows(keys, 1, seed, np.array([1.0, 2.0, 3.0, 4.0]))[0]) for seed in range(4000)]
+    np.testing.assert_allclose(np.bincount(first, minlength=4) / 4000, [0.1, 0.2, 0.3, 0.4], atol=0.03)
+    assert sorted(draw_rows(keys, 4, 0, np.array([1.0, 2.0, 3.0, 4.0])).tolist()) == [0, 1, 2, 3]

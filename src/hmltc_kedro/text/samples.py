@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hmltc_kedro.arrays import IntArray
+from hmltc_kedro.arrays import DoubleArray, IntArray
 
 Keys = NDArray[np.uint64]
 """One number a text, as good as random."""
@@ -30,18 +30,21 @@ def key_texts(texts: Sequence[str]) -> Keys:
     return keys
 
 
-def draw_rows(keys: Keys, size: int, seed: int) -> IntArray:
+def draw_rows(keys: Keys, size: int, seed: int, weights: DoubleArray | None = None) -> IntArray:
     """Return the rows of a sample of at most `size`, in an order that is as random: lowest hash first.
 
     Args:
         keys: of n texts, shape (n,).
         size: of the sample.
         seed: another one draws another sample.
+        weights: how likely each text is to come first, positive, shape (n,); None for all alike. A hash u becomes
+            -log(u) / weight (Efraimidis and Spirakis, Weighted random sampling with a reservoir, 2006).
     """
     mixed = mix(keys ^ mix(np.array([seed], dtype=np.uint64)))
-    size = min(size, len(mixed))
-    lowest = np.argpartition(mixed, size - 1)[:size] if size else np.zeros(0, dtype=np.int64)
-    return lowest[np.lexsort((lowest, mixed[lowest]))]
+    order = mixed if weights is None else -np.log((mixed.astype(np.float64) + 0.5) / 2.0**64) / weights
+    size = min(size, len(order))
+    lowest = np.argpartition(order, size - 1)[:size] if size else np.zeros(0, dtype=np.int64)
+    return lowest[np.lexsort((mixed[lowest], order[lowest]))]
 
 
 def mix(keys: Keys) -> Keys:
