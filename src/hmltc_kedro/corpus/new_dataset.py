@@ -95,17 +95,18 @@ def make_dataset(
 def _write_files(folder: Path, made: NewDataset) -> None:
     taxonomy, ids = made.taxonomy, made.taxonomy.class_ids
     edges = ((ids[p], ids[c]) for c, parents in enumerate(taxonomy.parents) for p in parents)
-    _write_lines(folder / CLASSES, zip(ids, taxonomy.names, strict=True), "\t")
-    _write_lines(folder / HIERARCHY, edges, "\t")
+    write_lines(folder / CLASSES, zip(ids, taxonomy.names, strict=True), "\t")
+    write_lines(folder / HIERARCHY, edges, "\t")
     if keywords := made.classes.keywords:
         words = ((class_id, ",".join(found)) for class_id, found in keywords.items())
-        _write_lines(folder / KEYWORDS, words, ":")
+        write_lines(folder / KEYWORDS, words, ":")
     for split, documents in made.parts.items():
         rows = zip(documents["doc_id"], documents["text"], strict=True)
-        _write_lines(folder / split / f"{split}_corpus.txt", rows, "\t")
+        write_lines(folder / split / f"{split}_corpus.txt", rows, "\t")
 
 
-def _write_lines(path: Path, rows: Iterable[tuple[str, str]], separator: str) -> None:
+def write_lines(path: Path, rows: Iterable[tuple[str, str]], separator: str) -> None:
+    """Write `<key><separator><value>` lines, in a folder that is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\n") as handle:
         handle.writelines(f"{key}{separator}{value}\n" for key, value in rows)
