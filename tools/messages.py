@@ -276,7 +276,8 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
         ),
         Message(
             "Not TELEClass's folder",
-            "Error: TELEClass/data: no such folder; give the folder data/Amazon-531 of a TELEClass clone",
+            "Error: TELEClass/data: no such folder; give the folder data/Amazon-531 of a TELEClass clone, or one with "
+            "Kaggle's train_40k.csv and val_10k.csv",
             "As it says; [data/01_raw/amazon531](../data/01_raw/amazon531/README.md) has the steps.",
         ),
         Message(

@@ -139,20 +139,30 @@ def find_root() -> Path:
 @click.argument("folder", type=click.Path(path_type=Path))
 @explain_errors
 def prepare_amazon531(folder: Path) -> None:
-    """Make the dataset amazon531 of FOLDER, your copy of TELEClass's data.
+    """Make a dataset of FOLDER, your copy of TELEClass' data or of Kaggle's reviews.
 
-    FOLDER is data/Amazon-531 of a clone of https://github.com/yzhan238/TELEClass. Its files are checked, down to the
-    counts of the paper, and copied to data/01_raw/amazon531. Nothing is written if anything is wrong, and no file is
-    overwritten: what is there must be the same.
+    TELEClass': data/Amazon-531 of a clone of https://github.com/yzhan238/TELEClass, copied to data/01_raw/amazon531. No
+    file is overwritten: what is there must be the same.
+
+    Kaggle's: train_40k.csv and val_10k.csv of kashnitsky/hierarchical-text-classification, tokenised for a new
+    data/01_raw/amazon531_kaggle. The classes are those of data/01_raw/amazon531, or TELEClass' files in FOLDER.
+
+    All is checked, and nothing is written if anything is wrong.
     """
-    from hmltc_kedro.corpus.amazon531 import prepare
+    from hmltc_kedro.corpus import amazon531, kaggle_reviews
 
-    target = Path("data/01_raw/amazon531")
-    prepared = prepare(folder, find_root() / target)
+    raw = Path("data/01_raw")
+    whole, other = raw / "amazon531", raw / kaggle_reviews.DATASET
+    if kaggle_reviews.holds_reviews(folder):
+        made = kaggle_reviews.prepare_reviews(folder, find_root() / whole, find_root() / other)
+        click.echo("\n".join([*made.describe(), f"Written  {other}"]))
+        click.echo(f"Next: kedro run --env=amazon531 --params=dataset={other.name}")
+        return
+    prepared = amazon531.prepare(folder, find_root() / whole)
     click.echo(f"Amazon-531: {prepared.counts}")
     for title, names in (("Written", prepared.written), ("There already", prepared.unchanged)):
         if names:
-            click.echo("\n".join([title, *(f"  {target / name}" for name in names)]))
+            click.echo("\n".join([title, *(f"  {whole / name}" for name in names)]))
     click.echo("Next: kedro run --env=amazon531")
 
 

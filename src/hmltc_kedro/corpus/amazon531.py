@@ -130,7 +130,10 @@ def prepare(source: Path, target: Path, expected: Counts = PAPER) -> Prepared:
 
 def _check_presence(source: Path) -> None:
     if not source.is_dir():
-        raise InputError(f"{source}: no such folder; give the folder data/Amazon-531 of a TELEClass clone")
+        raise InputError(
+            f"{source}: no such folder; give the folder data/Amazon-531 of a TELEClass clone, "
+            "or one with Kaggle's train_40k.csv and val_10k.csv"
+        )
     if missing := [source / file.name for file in FILES if not (source / file.name).is_file()]:
         raise InputError.from_problems(
             [f"{path}: no such file; give the folder data/Amazon-531 of a TELEClass clone" for path in missing]
@@ -143,6 +146,19 @@ def _check_content(tables: Mapping[SourceFile, RawTable], expected: Counts) -> N
     Unreadable lines, then counts, then meaning: a class list cut short would otherwise be reported as a hierarchy
     full of unknown classes.
     """
+    check_counts(tables, expected)
+    taxonomy = build_taxonomy(tables[CLASSES], tables[HIERARCHY], tables[KEYWORDS])
+    corpora = {"train": tables[TRAIN], "test": tables[TEST]}
+    documents, rejected = build_documents(corpora, skip_invalid=True)
+    if len(rejected):
+        columns = (rejected[c] for c in ("split", "line", "reason"))
+        raise InputError.from_problems([f"{corpora[s].at(n)}: {r}" for s, n, r in zip(*columns, strict=True)])
+    test_ids = set(documents.loc[documents["split"] == "test", "doc_id"])
+    read_gold_labels(tables[GOLD], taxonomy, test_ids)
+
+
+def check_counts(tables: Mapping[SourceFile, RawTable], expected: Counts) -> None:
+    """Raise an InputError for unreadable lines, and for tables that have not as many lines as they should."""
     for table in tables.values():
         table.raise_problems()
     wrong = [
@@ -152,14 +168,6 @@ def _check_content(tables: Mapping[SourceFile, RawTable], expected: Counts) -> N
     ]
     if wrong:
         raise InputError.from_problems(wrong)
-    taxonomy = build_taxonomy(tables[CLASSES], tables[HIERARCHY], tables[KEYWORDS])
-    corpora = {"train": tables[TRAIN], "test": tables[TEST]}
-    documents, rejected = build_documents(corpora, skip_invalid=True)
-    if len(rejected):
-        columns = (rejected[c] for c in ("split", "line", "reason"))
-        raise InputError.from_problems([f"{corpora[s].at(n)}: {r}" for s, n, r in zip(*columns, strict=True)])
-    test_ids = set(documents.loc[documents["split"] == "test", "doc_id"])
-    read_gold_labels(tables[GOLD], taxonomy, test_ids)
 
 
 def _copy_into_place(files: Mapping[Path, Path]) -> None:
