@@ -97,6 +97,7 @@ def test_defaults_in_code_are_those_of_base() -> None:
     for name in ("max_length", "batch_size", "device"):
         assert encoder[name].default == catalog[name], name
     assert encoder["max_windows"].default == resources["encoder_windows"]
+    assert resources["encoder_backend"] == "auto"  # as `fit` has it: tests/modeling/test_fitting.py
 
 
 def test_values_come_out_as_what_they_stand_for() -> None:

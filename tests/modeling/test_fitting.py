@@ -11,7 +11,9 @@ from hmltc_kedro import HierarchicalClassifier, Taxonomy
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.fitting import read_documents
 from hmltc_kedro.modeling.settings import FitSettings
+from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.encoder import TextEncoder
+from hmltc_kedro.text.models import resolve_model
 from kedro_project import Project
 
 STAGES = "ingest,enrich,pseudo_label,annotate,augment,train,infer"
@@ -49,6 +51,12 @@ def test_three_lines_fit_save_and_load(texts: list[str], encoder: TextEncoder, t
     assert classifier.predict("Steel tools for the garden")[0].names == ["garden", "tools"]
     assert len(classifier.nulls) == len(texts) and classifier.decoding == FitSettings().decoding
     assert classifier.description["n_examples"] == len(texts)
+
+
+def test_encoder_by_name_is_computed_as_in_a_run(texts: list[str]) -> None:
+    settings = FitSettings.model_validate({"train": {"head": {"epochs": 1}}})
+    classifier = HierarchicalClassifier.fit(texts[:4], NESTED, settings=settings)
+    assert classifier.backend == choose_backend("auto", resolve_model("embedded"))
 
 
 def test_same_seed_is_the_same_classifier(texts: list[str], encoder: TextEncoder) -> None:

@@ -138,7 +138,7 @@ def test_classes_above_and_a_second_look_are_added(
     words = lexical.represent(CORPUS)
     features = np.hstack([1.5 * documents, LatentWords.fit(words, 1).represent(words)])
     labels = label_best_path(first, diamond, 0.25)
-    look = fit_second_look([(slice(0, 9), features)], labels, features.shape[1], 1)
+    look = fit_second_look([(slice(0, 9), features)], labels, 1)
     fused, parents = add_ancestors(first + np.float32(0.3) * look.score(slice(0, 9), features), diamond, 0.25)
     for found in collect(documents, views, lexical, diamond, ancestor_weight=0.25, second_look=0.3):
         expected = fused[found.rows]

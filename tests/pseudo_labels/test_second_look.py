@@ -21,7 +21,7 @@ def labels(features: np.ndarray) -> sparse.csr_array:
 
 def look(features: np.ndarray, labels: sparse.csr_array, step: int = N) -> tuple[SecondLook, np.ndarray]:
     blocks = [slice(start, min(start + step, N)) for start in range(0, N, step)]
-    found = fit_second_look([(rows, features[rows]) for rows in blocks], labels, D, seed=3)
+    found = fit_second_look([(rows, features[rows]) for rows in blocks], labels, seed=3)
     return found, np.concatenate([found.score(rows, features[rows]) for rows in blocks])
 
 
@@ -63,12 +63,12 @@ def test_a_wrong_label_among_many_is_outvoted() -> None:
     features = (np.eye(2)[kinds] + rng.normal(0, 0.1, (400, 2))).astype(np.float32)
     noisy = np.where(rng.random(400) < 0.2, 1 - kinds, kinds)
     labels = sparse.csr_array(np.eye(2, dtype=np.float32)[noisy])
-    found = fit_second_look([(slice(0, 400), features)], labels, 2, seed=0)
+    found = fit_second_look([(slice(0, 400), features)], labels, seed=0)
     assert (noisy == kinds).mean() < 0.85
     assert (found.score(slice(0, 400), features).argmax(axis=1) == kinds).mean() > 0.99
 
 
 def test_a_corpus_smaller_than_its_folds_has_finite_scores() -> None:
     features, labels = np.ones((2, 3), dtype=np.float32), sparse.csr_array(np.float32([[1, 0], [0, 1]]))
-    found = fit_second_look([(slice(0, 2), features)], labels, 3, seed=0)
+    found = fit_second_look([(slice(0, 2), features)], labels, seed=0)
     assert np.isfinite(found.score(slice(0, 2), features)).all()

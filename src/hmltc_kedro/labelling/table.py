@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from tqdm import tqdm
 
+from hmltc_kedro.atomic import write_file
 from hmltc_kedro.corpus.csv_cells import guard_cell
 from hmltc_kedro.corpus.raw_files import read_header
 from hmltc_kedro.corpus.shards import ENDINGS, find_pieces
@@ -172,13 +172,9 @@ class ParquetTable:
 @contextmanager
 def open_table(path: Path) -> Iterator[CsvTable | ParquetTable]:
     """Give a table to write to, which is moved to its place when all is written and removed if something fails."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    table = CsvTable(part) if path.suffix.lower() == ".csv" else ParquetTable(part)
-    try:
+    with write_file(path) as part:
+        table = CsvTable(part) if path.suffix.lower() == ".csv" else ParquetTable(part)
         try:
             yield table
         finally:
             table.close()
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

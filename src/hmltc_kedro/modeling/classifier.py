@@ -184,7 +184,7 @@ class HierarchicalClassifier:
         classes, documents = read_taxonomy(taxonomy), read_documents(texts, chosen.max_documents, seed)
         with tempfile.TemporaryDirectory() as folder:
             if not isinstance(encoder, TextEncoder):
-                encoder = TextEncoder(encoder, cache=Path(folder) / "vectors.sqlite")
+                encoder = TextEncoder(encoder, backend="auto", cache=Path(folder) / "vectors.sqlite")
             fitted = cls(**fit_parts(documents, classes, chosen, encoder, seed))
             nulls = fitted.predict_probabilities(write_null_documents(documents["text"]), cache=encoder)
         return fitted.with_parts(nulls=nulls)

@@ -212,9 +212,8 @@ def _look_again(
         return np.hstack([vectors, latent.represent(corpus.words[rows])])
 
     labels = [label_best_path(sight.score(rows)[0], taxonomy, ancestor_weight) for rows in blocks]
-    size = read(slice(0, 1)).shape[1]
     pairs = ((rows, read(rows)) for rows in blocks)
-    look = fit_second_look(pairs, sparse.csr_array(sparse.vstack(labels)), size, seed)
+    look = fit_second_look(pairs, sparse.csr_array(sparse.vstack(labels)), seed)
     return lambda rows: look.score(rows, read(rows))
 
 

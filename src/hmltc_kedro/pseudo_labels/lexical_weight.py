@@ -12,7 +12,7 @@ from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.latent_words import LatentWords
 
 START = 0.5
-"""The weight that the labels of the first round are made with; three quite different ones ended alike."""
+"""The weight that the labels of the first round are made with; 0.5 and 1 ended alike."""
 
 ROUNDS = 2
 """Labels, what they teach, the weight. A third round moves the weight by some hundredths."""
@@ -60,7 +60,7 @@ def weigh_lexical_view(
     weight, everything = START, slice(0, len(dense))
     for _ in range(ROUNDS):
         labels = label_best_path(dense + np.float32(weight) * lexical, taxonomy, ancestor_weight)
-        look = fit_second_look([(everything, latent)], labels, latent.shape[1], seed)
+        look = fit_second_look([(everything, latent)], labels, seed)
         taught = add_ancestors(look.score(everything, latent)[chosen], taxonomy, ancestor_weight)[0]
         first, second = fit_softmax(views[0], views[1], taught.argmax(axis=1))
         weight = second / max(first, 1e-6)

@@ -74,17 +74,18 @@ def weigh_views(
         seed: of the samples.
     """
     texts, dense = read_texts(texts), average_views(class_views)
+    keys = key_texts(texts)
     weight = fixed_lexical_weight
     if weight is None:
         size = min(len(texts), WEIGHED, MAX_CELLS // len(taxonomy))
-        chosen = np.sort(draw_rows(key_texts(texts), size, seed))
+        chosen = np.sort(draw_rows(keys, size, seed))
         moments = estimate_moments(vectors, dense, hubness_prior)
         scores = moments.standardise(np.asarray(vectors[chosen], dtype=np.float32) @ dense.T)
         words = lexical.represent([texts[row] for row in chosen])
         weight = weigh_lexical_view(scores, lexical.score(words), words, taxonomy, ancestor_weight, seed)
     if not with_neighbours:
         return ViewWeights(0, None, round(weight, 6), 0.0)
-    chosen = np.sort(draw_rows(key_texts(texts), min(HALVED, len(texts)), seed))
+    chosen = np.sort(draw_rows(keys, min(HALVED, len(texts)), seed))
     halves = zip(*(split_halves(texts[row]) for row in chosen), strict=True)
     first, second = (encoder.encode(list(half)) @ dense.T for half in halves)
     reliability = measure_reliability(first, second)

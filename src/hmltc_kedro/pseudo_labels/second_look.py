@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy import sparse
@@ -71,12 +72,12 @@ class _Sums:
     labels: DoubleArray
 
     @classmethod
-    def collect(
-        cls, blocks: Iterable[tuple[slice, FloatArray]], labels: sparse.csr_array, folds: IntArray, d: int
-    ) -> _Sums:
-        c = labels.shape[1]
+    def collect(cls, blocks: Iterable[tuple[slice, FloatArray]], labels: sparse.csr_array, folds: IntArray) -> _Sums:
+        left = iter(blocks)
+        first = next(left)
+        d, c = first[1].shape[1], labels.shape[1]
         sums = cls(*(np.zeros((FOLDS, *shape)) for shape in ((), (d, d), (d, c), (d,), (c,))))
-        for rows, features in blocks:
+        for rows, features in chain([first], left):
             for fold in np.unique(folds[rows]):
                 members = np.flatnonzero(folds[rows] == fold)
                 x, y = features[members], sparse.csr_array(labels[rows][members], dtype=np.float32)
@@ -88,25 +89,22 @@ class _Sums:
         return sums
 
 
-def fit_second_look(
-    blocks: Iterable[tuple[slice, FloatArray]], labels: sparse.csr_array, n_features: int, seed: int
-) -> SecondLook:
+def fit_second_look(blocks: Iterable[tuple[slice, FloatArray]], labels: sparse.csr_array, seed: int) -> SecondLook:
     """Learn labels by ridge regression, for each fold from the others: min ||Y - mean - X W||^2 + lambda ||W||^2.
 
     Args:
-        blocks: rows and features, shape (n, D) float32, of the N documents block by block.
+        blocks: rows and features, shape (n, D) float32, of the N > 0 documents block by block.
         labels: Y, the label sets at first sight, sparse (N, C).
-        n_features: D.
         seed: of the folds.
     """
     folds = np.random.default_rng(seed).integers(0, FOLDS, labels.shape[0])
-    sums = _Sums.collect(blocks, labels, folds, n_features)
+    sums = _Sums.collect(blocks, labels, folds)
     weights, offsets = np.zeros(sums.cross.shape), np.zeros(sums.labels.shape)
     for fold in range(FOLDS):
         others = np.arange(FOLDS) != fold
         offsets[fold] = sums.labels[others].sum(axis=0) / max(sums.rows[others].sum(), 1)
         target = sums.cross[others].sum(axis=0) - np.outer(sums.features[others].sum(axis=0), offsets[fold])
-        gram = sums.gram[others].sum(axis=0) + RIDGE * np.eye(n_features)
+        gram = sums.gram[others].sum(axis=0) + RIDGE * np.eye(sums.gram.shape[1])
         weights[fold] = cho_solve(cho_factor(gram), target)
     spread = _measure_spread(sums, weights, offsets)
     return SecondLook(folds, (weights / spread).astype(np.float32), (offsets / spread).astype(np.float32))

@@ -38,9 +38,8 @@ def choose_prompt(model: SentenceTransformer, role: Role = "document") -> str:
     Else that for a document or a passage, and for the texts of classes that for a query; empty where there is none.
     """
     prompts = getattr(model, "prompts", None) or {}
-    names = (
-        [getattr(model, "default_prompt_name", None)] if getattr(model, "default_prompt_name", None) else PROMPTS[role]
-    )
+    default = getattr(model, "default_prompt_name", None)
+    names = (default,) if default else PROMPTS[role]
     return next((prompts[name] or "" for name in names if name in prompts), "")
 
 
