@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from browser import PROGRAM, Browser, Page
 from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.modeling import HierarchicalClassifier
@@ -172,6 +173,16 @@ def classifier(encoder: TextEncoder, diamond_vectors: np.ndarray) -> Hierarchica
         decoding=DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.5),
         description={"encoder": "embedded", "seed": 7},
     )
+
+
+@pytest.fixture(scope="session")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Return the tab of a browser that all tests of a worker share."""
+    if PROGRAM is None:
+        pytest.skip("no chromium is installed; on Debian: apt-get install chromium")
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser.open()
+    browser.close()
 
 
 @pytest.fixture(scope="session")

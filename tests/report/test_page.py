@@ -116,12 +116,13 @@ def test_scores_have_their_interval(diamond) -> None:
 
 def test_what_people_came_for_is_before_how_it_was_made(written) -> None:
     parts = re.findall(r'<h2 id="(\w+)">', written)
-    found, made = ["worth", "predictions", "annotations", "trust", "scores"], ["input", "stages", "silver", "starved"]
-    assert parts == [*found, *made, "training", "studies", "settings"]
-    reader = Reader(written)
-    linked = [a["href"] for a in reader.find("a") if a["href"] not in ("#content", "#scores")]
-    assert linked[:4] == ["#worth", "#predictions", "#doubtful=1", "#decision=review"]
-    assert [f"#{part}" for part in parts if part != "scores"] == [a for a in linked if "=" not in a]
+    found, made = ["predictions", "classes", "worth", "annotations", "trust", "scores"], ["input", "stages", "silver"]
+    made += ["starved", "training", "studies", "settings"]
+    assert parts == [*found, *made]
+    linked = [a["href"][1:] for a in Reader(written).find("a") if not re.fullmatch(r"#(content|class=\d)", a["href"])]
+    first = linked.index("made")
+    assert linked[:first] == ["doubtful=1", "decision=review", *found[1:]]
+    assert [part for part in linked[first + 1 :] if part in made] == made
 
 
 def read_section(written: str, name: str) -> str:
@@ -176,7 +177,7 @@ def test_page_offers_decisions_and_sources(written) -> None:
     options = Reader(written).text_of("option")
     assert options[-9:] == [
         *("any", "accept (5)", "review (3)", "anyone", "the model (6)", "the judge (recorded) (1)", "a person (1)"),
-        *("most doubtful first", "surest first"),
+        *("doubtful first", "surest first"),
     ]
 
 
