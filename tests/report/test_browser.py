@@ -16,9 +16,12 @@ MEASURE = """(() => {
     const box = (element) => element.getBoundingClientRect();
     const out = (element, whole) => box(element).left < whole.left - 1 || box(element).right > whole.right + 1;
     const lines = (element) => {
-        const range = document.createRange();
-        range.selectNodeContents(element);
-        return [...range.getClientRects()].filter((r) => r.width && r.right < innerWidth);
+        const found = [], texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), range = new Range();
+        while (texts.nextNode()) {
+            range.selectNode(texts.currentNode);
+            found.push(...range.getClientRects());
+        }
+        return found.filter((r) => r.width && r.right < innerWidth);
     };
     const blank = (row) => {
         let [end, most] = [box(row).top, 0];
