@@ -36,9 +36,7 @@ viz: $(VENV)/.run ## Browse the stages and their data in Kedro-Viz
 	$(BIN)/python tools/view_graph.py
 
 viz-build: $(VENV)/.run ## Write Kedro-Viz with its previews to site/, a static site for any web server
-	rm -rf build site # Kedro-Viz always writes to build/, where `kedro package` leaves the package
-	$(BIN)/kedro viz build --include-previews
-	mv build site
+	$(BIN)/python tools/build_site.py
 
 notebooks: $(VENV)/.dev ## Open the notebooks in JupyterLab
 	$(BIN)/kedro jupyter lab notebooks

@@ -176,13 +176,20 @@ def classifier(encoder: TextEncoder, diamond_vectors: np.ndarray) -> Hierarchica
 
 
 @pytest.fixture(scope="session")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """Return the tab of a browser that all tests of a worker share."""
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return a browser that all tests of a worker share."""
     if PROGRAM is None:
         pytest.skip("no chromium is installed; on Debian: apt-get install chromium")
     browser = Browser(tmp_path_factory.mktemp("browser"))
-    yield browser.open()
+    yield browser
     browser.close()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """Return a new tab of the browser."""
+    with browser.open() as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

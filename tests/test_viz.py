@@ -1,34 +1,29 @@
 """Kedro-Viz: the graph has boxes, layers and previews, and a browser shows it, live and as a static site."""
 
 import functools
-import html
 import http.server
 import itertools
 import json
-import re
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import view_graph
-from browser import BROWSER, open_page
+from browser import Page
 from hmltc_kedro.pipeline_registry import SHARED, register_pipelines
 from hmltc_kedro.pipelines import STAGES
 from hmltc_kedro.pipelines.ablation.variants import VARIANTS
 from hmltc_kedro.pipelines.train.nodes import train_classifier
-from kedro_project import ENVIRONMENT, Finished, Project
+from kedro_project import ENVIRONMENT, REPOSITORY, Finished, Project
 
-FONT, READABLE = 14, 9
-"""Pixels of a name at full size, and those that it takes to read one."""
-
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
+READABLE = 11
+"""Pixels that a line of letters takes to be read."""
 PIPELINES = register_pipelines()
 ENTRIES = PIPELINES["__default__"].datasets() - {"parameters"}
 FIRST_LINE = str(train_classifier.__doc__).splitlines()[0]
@@ -133,7 +128,7 @@ def test_report_has_its_key_figures(viz: str, graph: dict[str, Any]) -> None:
     node = next(n for n in graph["nodes"] if n["name"] == "report" and n["type"] == "data")
     rows = dict(read_json(f"{viz}/api/nodes/{node['id']}")["preview"]["data"])
     assert rows["title"] == "sample/test" and rows["predictions"] == "20" and rows["classes"] == "49"
-    assert rows["sections"].startswith("What this run is worth, Predictions, ")
+    assert rows["sections"].startswith("Predictions, Classes, What this run is worth, ")
     assert rows["open"].endswith("/data/08_reporting/sample/test/report.html")
 
 
@@ -188,13 +183,16 @@ def test_ablation_has_a_box_a_stage_and_a_variant(viz: str) -> None:
 
 @pytest.fixture(scope="module")
 def site(project: Project, first_run: Finished) -> Iterator[str]:
-    """Build the site, check that nothing was amiss, serve its files and return the address."""
-    command = [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"]
-    environment = {**ENVIRONMENT, "KEDRO_ENV": "test"}
-    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=True)
-    assert "Success" in done.stdout
+    """Build the site as `make viz-build` does, check that nothing was amiss, serve its files and return the address."""
+    package = project.folder / "build" / "lib"
+    package.mkdir(parents=True)
+    command = [sys.executable, str(REPOSITORY / "tools" / "build_site.py"), "--env=test"]
+    done = subprocess.run(command, cwd=project.folder, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert "could not be previewed" not in done.stdout + done.stderr
-    handler = functools.partial(QuietHandler, directory=str(project.folder / "build"))
+    assert [*package.parent.rglob("*")] == [package], "where `kedro package` leaves its files"
+    assert {"index.html", "api"} <= {path.name for path in (project.folder / "site").iterdir()}
+    assert not [path for path in project.folder.iterdir() if path.name.startswith(".site")]
+    handler = functools.partial(QuietHandler, directory=str(project.folder / "site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -222,21 +220,25 @@ def test_site_has_the_graph_and_the_previews(site: str) -> None:
 
 # ---------------------------------------------------------------------- in a browser
 
-
-def browse(url: str, folder: Path) -> str:
-    """Open a page in the browser and return the document as it stands when its scripts have run."""
-    return open_page(url, folder, 1500, 900, wait=15_000)
-
-
-def find_drawn(page: str) -> set[str]:
-    """Return the labels of the boxes and pills that the graph shows."""
-    return set(re.findall(r'class="pipeline-node__text[^>]*>([^<]+)<', page))
+BOXES = """(() => {
+    const nodes = [...document.querySelectorAll(".pipeline-node")];
+    return nodes.map((e) => [e.querySelector("text"), e.getBoundingClientRect()]).map(([text, box]) =>
+        [text.textContent, box.left, box.top, box.right, box.bottom, text.getBoundingClientRect().height]);
+})()"""
+"""Name, edges and height of the letters of each box, in pixels of the window."""
+WIDTH, HEIGHT = 1280, 900
 
 
-def find_scale(page: str) -> float:
-    """Return how large the graph is drawn, 1 for its full size."""
-    (scale,) = re.findall(r'class="pipeline-zoom-wrapper[^>]*scale\(([\d.]+)\)', page)
-    return float(scale)
+def show(tab: Page, address: str) -> dict[str, list[float]]:
+    """Open a page of Kedro-Viz and return its boxes, once they rest."""
+    tab.show(address, WIDTH, HEIGHT)
+    before: list[Any] = []
+    end = time.monotonic() + 60
+    while not (boxes := tab.read(BOXES)) or boxes != before:
+        assert time.monotonic() < end, tab.read("document.body.innerText")
+        before = boxes
+        time.sleep(0.5)
+    return {name: place for name, *place in boxes}
 
 
 def test_address_of_the_first_view_is_printed(viz: str, project: Project) -> None:
@@ -248,30 +250,30 @@ def test_address_of_the_first_view_is_printed(viz: str, project: Project) -> Non
         pytest.fail((project.folder / "viz.log").read_text("utf-8"))
 
 
-@needs_browser
-def test_names_of_the_stages_can_be_read_at_first(viz: str, tmp_path: Path) -> None:
-    page = browse(f"{viz}{view_graph.FIRST_VIEW}", tmp_path)
-    assert find_drawn(page) == set(STAGES)
-    assert FONT * find_scale(page) >= READABLE
+def test_first_view_is_the_stages_from_the_top_down_in_letters_that_can_be_read(viz: str, tab: Page) -> None:
+    boxes = show(tab, f"{viz}{view_graph.FIRST_VIEW}")
+    assert set(boxes) == set(STAGES)
+    assert all(0 < left < right < WIDTH and 0 < top < bottom < HEIGHT for left, top, right, bottom, _ in boxes.values())
+    chain = [stage for stage in STAGES if stage != "annotate"]
+    assert all(boxes[one][3] < boxes[other][1] for one, other in itertools.pairwise(chain)), "each below the one before"
+    assert boxes["pseudo_label"][3] < boxes["annotate"][1] and boxes["annotate"][3] < boxes["train"][1]
+    assert min(letters for *_, letters in boxes.values()) >= READABLE
 
 
-@needs_browser
-def test_browser_shows_graph_and_preview(viz: str, graph: dict[str, Any], tmp_path: Path) -> None:
+def test_browser_shows_graph_and_preview(viz: str, graph: dict[str, Any], tab: Page) -> None:
     node = next(n for n in graph["nodes"] if n["name"] == "predictions")
-    page = browse(f"{viz}/?pid=__default__&expandAllPipelines=true&sid={node['id']}", tmp_path)
-    assert find_drawn(page) == {n["name"] for n in graph["nodes"] if n["type"] in ("task", "data")}
-    assert "Expand preview" in page and "doc_id" in page
+    boxes = show(tab, f"{viz}/?pid=__default__&expandAllPipelines=true&sid={node['id']}")
+    assert set(boxes) == {n["name"] for n in graph["nodes"] if n["type"] in ("task", "data")}
+    panel = tab.read("document.querySelector('.pipeline-metadata').innerText")
+    assert "Expand preview" in panel and "doc_id" in panel
 
 
-@needs_browser
-def test_browser_shows_the_docstring_of_a_node(viz: str, graph: dict[str, Any], tmp_path: Path) -> None:
+def test_browser_shows_the_docstring_of_a_node(viz: str, graph: dict[str, Any], tab: Page) -> None:
     node = next(n for n in graph["nodes"] if n["name"] == "train_classifier")
-    page = browse(f"{viz}/?pid=__default__&sid={node['id']}", tmp_path)
-    drawn = find_drawn(page)
-    assert set(STAGES) <= drawn and "train_classifier" not in drawn, "its box is closed"
-    assert FIRST_LINE in html.unescape(page)
+    boxes = show(tab, f"{viz}/?pid=__default__&sid={node['id']}")
+    assert set(STAGES) <= set(boxes) and "train_classifier" not in boxes, "its box is closed"
+    assert FIRST_LINE in tab.read("document.querySelector('.pipeline-metadata').innerText")
 
 
-@needs_browser
-def test_browser_shows_the_stages_alone_on_the_hosted_site(site: str, tmp_path: Path) -> None:
-    assert find_drawn(browse(site + view_graph.FIRST_VIEW, tmp_path)) == set(STAGES)
+def test_browser_shows_the_stages_alone_on_the_hosted_site(site: str, tab: Page) -> None:
+    assert set(show(tab, site + view_graph.FIRST_VIEW)) == set(STAGES)

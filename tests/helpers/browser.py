@@ -9,7 +9,8 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,13 @@ class Browser:
         os.close(answers)
         self._rest, self._number = b"", 0
 
-    def open(self) -> Page:
-        """Return a new, empty tab."""
-        target = self._ask("Target.createTarget", url="about:blank")["targetId"]
-        return Page(self._ask, self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
+    @contextmanager
+    def open(self) -> Iterator[Page]:
+        """Give a new tab, which remembers nothing of those before it."""
+        context = self._ask("Target.createBrowserContext")["browserContextId"]
+        target = self._ask("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        yield Page(self._ask, self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
+        self._ask("Target.disposeBrowserContext", browserContextId=context)
 
     def close(self) -> None:
         """End the browser."""

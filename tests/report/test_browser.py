@@ -36,7 +36,7 @@ MEASURE = """(() => {
     return {
         window: innerWidth,
         page: document.documentElement.scrollWidth,
-        wide: all.filter((e) => !e.closest(".scroll, .skip") && box(e).right > innerWidth + 0.5).map((e) => e.outerHTML),
+        wide: all.filter((e) => !e.closest(".scroll, .skip") && box(e).right > innerWidth + 0.5).map((e) => e.innerHTML),
         cut: [...document.querySelectorAll("svg text")].filter((t) => out(t, box(t.closest("svg")))).length,
         charts: [...document.querySelectorAll("svg")].filter((svg) => box(svg).width && box(svg).height).length,
         blank: rows.filter((row) => blank(row) > 30).map((row) => row.textContent),
@@ -44,7 +44,8 @@ MEASURE = """(() => {
     };
 })()"""
 CELLS = """[...document.querySelectorAll("section:has(#classes) tbody tr")].map((row) =>
-    [...row.cells].map((cell) => [cell.innerText, cell.getBoundingClientRect().left, cell.getBoundingClientRect().right]))"""
+    [...row.cells].map((cell) => [cell.innerText, cell.getBoundingClientRect()]).map(([text, box]) =>
+        [text, box.left, box.right]))"""
 SHOWN = """[...document.querySelectorAll("#results .document")].map((e) => e.innerText.replace(/\\n+/g, "\\n"))"""
 IDS = """[...document.querySelectorAll("#results .facts")].map((e) => e.innerText.match(/document (\\w+),/)[1])"""
 COUNT = 'document.getElementById("count").innerText'
