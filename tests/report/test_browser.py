@@ -36,7 +36,7 @@ MEASURE = """(() => {
     return {
         window: innerWidth,
         page: document.documentElement.scrollWidth,
-        wide: all.filter((e) => !e.closest(".scroll, .skip") && box(e).right > innerWidth + 0.5).map((e) => e.innerHTML),
+        wide: all.filter((e) => !e.closest(".scroll, .skip") && box(e).right > innerWidth + 1).map((e) => e.outerHTML),
         cut: [...document.querySelectorAll("svg text")].filter((t) => out(t, box(t.closest("svg")))).length,
         charts: [...document.querySelectorAll("svg")].filter((svg) => box(svg).width && box(svg).height).length,
         blank: rows.filter((row) => blank(row) > 30).map((row) => row.textContent),
