@@ -19,11 +19,12 @@ run: $(VENV)/.run ## Run the whole chain on the embedded sample dataset
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev ## Check style, types and which way imports point
+lint: $(VENV)/.dev ## Check style, types, which way imports point, and the workflow
 	$(BIN)/ruff check src tests benchmarks notebooks tools
 	$(BIN)/ruff format --check src tests benchmarks notebooks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/.dev ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix src tests benchmarks notebooks tools
