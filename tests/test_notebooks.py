@@ -65,7 +65,7 @@ def test_entry_that_is_missing_is_one_line_with_its_command(project: Project, fi
     folder = project.folder / "notebooks"
     folder.mkdir(exist_ok=True)
     cells = [f"{LOAD}\n%reload_kedro --env=paper --params=dataset=elsewhere", 'catalog.load("final.predictions")']
-    cells += ['catalog.load("no_such_entry")', "1 / 0"]
+    cells += ['catalog.load("no_such_entry")', "1 / 0", '"predictions" in catalog.keys()']
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(book, timeout=120, kernel_name="python3", resources=resources, allow_errors=True).execute()
@@ -75,5 +75,6 @@ def test_entry_that_is_missing_is_one_line_with_its_command(project: Project, fi
     assert re.fullmatch(
         rf"Error: entry `final\.predictions` is missing \(.*\.parquet\); make it with: {command}\n", said[1]
     )
-    assert said[2].startswith("Error: there is no entry `no_such_entry`; ")
+    assert said[2] == "Error: there is no entry `no_such_entry`; catalog.keys() has the names\n"
     assert not said[3] and "ZeroDivisionError" in str(book.cells[3].outputs)
+    assert book.cells[4].outputs[0].data["text/plain"] == "True", "which it has"

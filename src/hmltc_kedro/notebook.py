@@ -56,7 +56,7 @@ def explain_error(error: BaseException, names: dict[str, Any]) -> str | None:
         if isinstance(name, str) and trace.tb_frame.f_code.co_name == "load" and hasattr(catalog, "get"):
             dataset = catalog.get(name)
             if dataset is None:
-                return f"there is no entry `{name}`; catalog.list() has the names"
+                return f"there is no entry `{name}`; catalog.keys() has the names"
             if not dataset.exists():
                 loader = names["context"].config_loader
                 return explain_missing(name, dataset, {"env": loader.env, "runtime_params": loader.runtime_params})
