@@ -1,15 +1,17 @@
 """One document, step by step."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoding_problems import PETS, as_row, found_paths, problems
 from hmltc_kedro.decoding.decode import DecodingSettings, decode
+from hmltc_kedro.decoding.expected_f1 import bound_by_parents, choose_labels
 from hmltc_kedro.decoding.paths import union_paths
 from hmltc_kedro.decoding.thresholds import child_thresholds
-from hmltc_kedro.decoding.trace import trace_beam
+from hmltc_kedro.decoding.trace import trace_beam, trace_document, trace_expected_f1
 from hmltc_kedro.taxonomy import Taxonomy
 
 
@@ -61,9 +63,39 @@ def test_trace_takes_a_threshold_from_all_documents(diamond: Taxonomy) -> None:
     assert set(trace.loc[trace["chosen"], "class_id"]) <= set(diamond.to_label_sets(labels)[0])
 
 
-def test_trace_is_of_the_beam_search(diamond: Taxonomy) -> None:
-    with pytest.raises(ValueError, match="'flat' has no beam to trace"):
-        trace_beam(PETS, 0, diamond, DecodingSettings(method="flat"))
+def test_trace_of_the_largest_expected_f1_tells_where_it_stops(diamond: Taxonomy) -> None:
+    trace = trace_document(np.concatenate([PETS[:, ::-1], PETS]), 1, diamond, DecodingSettings(method="expected_f1"))
+    assert trace[["length", "path", "class_id", "chosen"]].values.tolist() == [
+        [1, "animals", "an", True],
+        [2, "animals > cats", "ca", True],
+        [3, "animals > cats > pet beds", "be", True],
+        [2, "animals > dogs", "do", True],
+        [3, "animals > cats > cat toys", "ct", False],
+        [1, "garden", "ga", False],
+        [2, "garden > tools", "to", False],
+    ]
+    np.testing.assert_allclose(trace["probability"], [0.9, 0.8, 0.7, 0.6, 0.3, 0.2, 0.1], rtol=1e-6)
+    sums = np.array([0.9, 1.7, 2.4, 3.0, 3.3, 3.5, 3.6])
+    np.testing.assert_allclose(trace["expected_f1"], 2 * sums / (np.arange(1, 8) + 3.6), rtol=1e-6)
+
+
+def test_trace_is_of_the_method_that_decodes(diamond: Taxonomy) -> None:
+    settings = DecodingSettings(child_threshold=0.5)
+    pd.testing.assert_frame_equal(trace_document(PETS, 0, diamond, settings), trace_beam(PETS, 0, diamond, settings))
+    with pytest.raises(ValueError, match="'flat' has no steps to trace"):
+        trace_document(PETS, 0, diamond, DecodingSettings(method="flat"))
+
+
+@settings(max_examples=30)
+@given(problem=problems())
+def test_trace_of_the_largest_expected_f1_is_the_label_set(problem: tuple[Taxonomy, np.ndarray]) -> None:
+    taxonomy, probabilities = problem
+    bounded = bound_by_parents(probabilities.astype(np.float32), taxonomy)
+    labels = taxonomy.to_label_sets(choose_labels(bounded, taxonomy)[0])
+    for row, label_set in enumerate(labels):
+        trace = trace_expected_f1(bounded, row, taxonomy)
+        assert set(trace.loc[trace["chosen"], "class_id"]) == set(label_set)
+        assert trace["expected_f1"].idxmax() == trace["chosen"].sum() - 1
 
 
 @settings(max_examples=50)

@@ -44,18 +44,31 @@ def choose_labels(probabilities: AnyArray, taxonomy: Taxonomy) -> tuple[sparse.c
         probabilities: of n documents, any float dtype, shape (n, C), bounded, see `bound_by_parents`.
         taxonomy: of C classes.
     """
+    order, expected = rank_classes(probabilities, taxonomy)
+    counts = expected.argmax(axis=1) + 1
+    rows, places = np.nonzero(np.arange(order.shape[1]) < counts[:, None])
+    values = np.ones(len(rows), dtype=np.int32)
+    labels = sparse.csr_array((values, (rows, order[rows, places])), shape=probabilities.shape)
+    return labels, expected.max(axis=1)
+
+
+def rank_classes(probabilities: AnyArray, taxonomy: Taxonomy) -> tuple[IntArray, DoubleArray]:
+    """Return the most probable classes of each document, and the expected F1 of the set that ends with each.
+
+    Args:
+        probabilities: as `choose_labels` takes them.
+        taxonomy: of C classes.
+
+    Returns:
+        Both of shape (n, min(`LARGEST`, C)).
+    """
     q = np.asarray(probabilities, dtype=np.float64)
     k = min(LARGEST, q.shape[1])
     # Not by `levels`: a class may lie above (nearer to a root than) the parent that it hangs on.
     parents_first = np.array(taxonomy.topological_order, dtype=np.int64)
     order = parents_first[find_best(q[:, parents_first], k)]
     total = np.take_along_axis(q, order, axis=1).cumsum(axis=1)
-    expected = 2 * total / (np.arange(1, k + 1) + q.sum(axis=1, keepdims=True))
-    counts = expected.argmax(axis=1) + 1
-    rows, places = np.nonzero(np.arange(k) < counts[:, None])
-    values = np.ones(len(rows), dtype=np.int32)
-    labels = sparse.csr_array((values, (rows, order[rows, places])), shape=q.shape)
-    return labels, expected.max(axis=1)
+    return order, 2 * total / (np.arange(1, k + 1) + q.sum(axis=1, keepdims=True))
 
 
 def decode_expected_f1(
@@ -106,7 +119,7 @@ def trace_label_sets(labels: sparse.csr_array, probabilities: AnyArray, taxonomy
     ends = inside.copy()
     ends[rows[above >= 0], above[above >= 0]] = False  # goes on
     rows, classes = np.nonzero(ends)
-    traced = _trace(rows, classes, parents, taxonomy.depth)
+    traced = trace_upwards(rows, classes, parents, taxonomy.depth)
     with np.errstate(divide="ignore"):
         logs = np.where(traced >= 0, np.log(np.maximum(q[rows[:, None], np.maximum(traced, 0)], 0)), 0)
     scores = np.exp(logs.sum(axis=1) / (traced >= 0).sum(axis=1)).astype(np.float32)
@@ -128,8 +141,15 @@ def find_best_parents(probabilities: FloatArray, taxonomy: Taxonomy) -> IntArray
     return chosen
 
 
-def _trace(rows: IntArray, classes: IntArray, parents: IntArray, depth: int) -> IntArray:
-    """Return the way up from each class, root first, padded with -1 at the end: shape (m, depth)."""
+def trace_upwards(rows: IntArray, classes: IntArray, parents: IntArray, depth: int) -> IntArray:
+    """Return the way to each class along the chosen parents, root first, padded with -1 at the end: shape (m, depth).
+
+    Args:
+        rows: the document of each class, shape (m,).
+        classes: shape (m,).
+        parents: of each class in each document, see `find_best_parents`.
+        depth: of the taxonomy.
+    """
     upwards = np.full((len(rows), depth), -1, dtype=np.int64)
     here = classes
     for step in range(depth):

@@ -1,4 +1,4 @@
-"""One document's beam search, step by step, for people."""
+"""How one document came to its label set, step by step, for people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hmltc_kedro.arrays import AnyArray
 from hmltc_kedro.decoding.beam import Search
 from hmltc_kedro.decoding.blocks import read_blocks
 from hmltc_kedro.decoding.decode import DecodingSettings, choose_thresholds
+from hmltc_kedro.decoding.expected_f1 import find_best_parents, rank_classes, trace_upwards
 from hmltc_kedro.decoding.paths import DecodedPaths, choose_paths
 from hmltc_kedro.taxonomy import Taxonomy
 
@@ -16,6 +17,52 @@ GOES_ON, ENDS_HERE = "goes on", "ends here"
 
 
 OUTSIDE_BEAM, BELOW_THRESHOLD, OTHER_WAY = "outside the beam", "below the threshold", "a better way leads there"
+
+
+def trace_document(probabilities: AnyArray, row: int, taxonomy: Taxonomy, settings: DecodingSettings) -> pd.DataFrame:
+    """Return what the method of the settings looks at in one document: see `trace_beam` and `trace_expected_f1`.
+
+    Columns of both: length, path, class_id, probability, chosen.
+
+    Args:
+        probabilities: of all documents, shape (n, C).
+        row: the document.
+        taxonomy: of C classes.
+        settings: of the method `top_down` or `expected_f1`.
+
+    Raises:
+        ValueError: another method, which has no steps.
+    """
+    if settings.method == "expected_f1":
+        return trace_expected_f1(probabilities, row, taxonomy)
+    return trace_beam(probabilities, row, taxonomy, settings)
+
+
+def trace_expected_f1(probabilities: AnyArray, row: int, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Return the most probable classes of one document, of which the first so many are its label set.
+
+    Columns: length, path (along the most probable parents, as people read it), class_id (its last), probability (of
+    that class), expected_f1 (of the label set that ends with this row; the largest wins) and chosen.
+
+    Args:
+        probabilities: of all documents, shape (n, C), bounded, see `bound_by_parents`.
+        row: the document.
+        taxonomy: of C classes.
+    """
+    q = np.asarray(probabilities[[row]], dtype=np.float32)
+    order, expected = (values[0] for values in rank_classes(q, taxonomy))
+    ways = trace_upwards(np.zeros_like(order), order, find_best_parents(q, taxonomy), taxonomy.depth)
+    paths = [way[way >= 0].tolist() for way in ways]
+    return pd.DataFrame(
+        {
+            "length": [len(path) for path in paths],
+            "path": [" > ".join(map(taxonomy.spoken_name, path)) for path in paths],
+            "class_id": [taxonomy.class_ids[c] for c in order],
+            "probability": q[0, order].astype(np.float64),
+            "expected_f1": expected,
+            "chosen": np.arange(len(order)) <= expected.argmax(),
+        }
+    )
 
 
 def trace_beam(probabilities: AnyArray, row: int, taxonomy: Taxonomy, settings: DecodingSettings) -> pd.DataFrame:
@@ -44,7 +91,7 @@ def trace_beam(probabilities: AnyArray, row: int, taxonomy: Taxonomy, settings: 
         ValueError: another method, which has no beam; or as `beam_search`.
     """
     if settings.method != "top_down":
-        raise ValueError(f"the method {settings.method!r} has no beam to trace; use top_down")
+        raise ValueError(f"the method {settings.method!r} has no steps to trace; use top_down or expected_f1")
     thresholds = choose_thresholds(probabilities, taxonomy, settings)
     search = Search(
         taxonomy,
