@@ -79,7 +79,7 @@ DIAMOND_EDGES = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def diamond() -> Taxonomy:
     r"""Return a 7-class DAG with two roots and one class (4) of two parents.
 

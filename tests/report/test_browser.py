@@ -53,7 +53,7 @@ EVERY = ["0", "1", "3", "4", "5", "6", "7", "2"]
 """The documents, the most doubtful first; a person labelled the last."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(diamond) -> str:
     return write_page(make_run(diamond))
 
