@@ -23,7 +23,7 @@ from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from kedro_project import Finished, Project
 from object_storage import Place, make_bucket, serve_s3
-from small_corpus import CORPUS, DESCRIPTIONS
+from small_corpus import CORPUS
 
 # Shared machines stall: a slow example is no failure.
 settings.register_profile("no_deadline", deadline=None)
@@ -98,7 +98,7 @@ def diamond() -> Taxonomy:
 @pytest.fixture
 def lexical(diamond: Taxonomy) -> LexicalView:
     """Return the words of the small corpus and of the diamond's classes."""
-    return LexicalView.fit(CORPUS, write_lexical_texts(diamond, DESCRIPTIONS))
+    return LexicalView.fit(CORPUS, write_lexical_texts(diamond))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import numpy as np
 
 from hmltc_kedro.enrichment.class_texts import embed_classes, write_class_texts, write_lexical_texts, write_path_texts
+from hmltc_kedro.enrichment.templates import write_templates
+from hmltc_kedro.pseudo_labels.reliability import average_views
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from small_corpus import DESCRIPTIONS
@@ -38,5 +40,17 @@ def test_path_view_of_two_parents_is_the_normalised_mean_of_both_paths(diamond: 
         np.testing.assert_allclose(np.linalg.norm(view, axis=1), 1, atol=1e-5)
 
 
-def test_lexical_text_holds_name_path_keywords_and_description(diamond: Taxonomy) -> None:
-    assert write_lexical_texts(diamond, DESCRIPTIONS)[4] == "pet beds animals > dogs > pet beds cushion description 4"
+def test_lexical_text_holds_what_is_known_of_a_class_and_no_description(diamond: Taxonomy) -> None:
+    assert write_lexical_texts(diamond)[4] == (
+        "pet beds animals > dogs > pet beds cushion pet beds in dogs and cats, such as cushion"
+    )
+
+
+def test_template_view_is_the_text_without_a_language_model(diamond: Taxonomy, encoder: TextEncoder) -> None:
+    described = embed_classes(encoder, diamond, DESCRIPTIONS)
+    plain = embed_classes(encoder, diamond, write_templates(diamond))
+    np.testing.assert_array_equal(plain["text"], plain["template"])
+    np.testing.assert_array_equal(described["template"], plain["template"])
+    assert (described["text"] != described["template"]).any(axis=1).all()
+    # With both views a class without a description is where it is without a language model, to the last bit.
+    np.testing.assert_array_equal(average_views({k: plain[k] for k in ("text", "template")}), plain["text"])

@@ -57,7 +57,7 @@ def reader(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
 
     taxonomy = classifier.taxonomy
     head = CosineHead(classifier.head.class_vectors, temperature=0.05, prior=0.01, lexical_weight=2.0)
-    view = LexicalView.fit([*TEXTS, LONG], write_lexical_texts(taxonomy, taxonomy.labels))
+    view = LexicalView.fit([*TEXTS, LONG], write_lexical_texts(taxonomy))
     return HierarchicalClassifier(
         classifier.encoder, head, taxonomy, decoding=classifier.decoding, lexical=view, max_windows=3
     )

@@ -9,7 +9,6 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from hmltc_kedro.enrichment.class_texts import write_lexical_texts
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
@@ -233,7 +232,7 @@ def test_graph_layers_are_trained_in_both_phases_and_the_model_is_read_again(
 
 @pytest.fixture
 def lexical(shop_texts: list[tuple[str, list[str]]], diamond: Taxonomy) -> LexicalView:
-    return LexicalView.fit([text for text, _ in shop_texts], write_lexical_texts(diamond, diamond.labels))
+    return LexicalView.fit([text for text, _ in shop_texts], diamond.labels)
 
 
 def test_untrained_head_weighs_both_views_as_the_labels_do(

@@ -14,7 +14,7 @@ def test_every_class_is_described_and_embedded(run, run_until, diamond) -> None:
     made = run_until("enrich")
     vectors = run(create_pipeline(), **{k: made[k] for k in ("taxonomy", "llm", "encoder")})["class_embeddings"]
     assert list(vectors.ids) == list(diamond.class_ids)
-    assert set(vectors.arrays) == {"text", "path"}
+    assert set(vectors.arrays) == {"text", "template", "path"}
     for view in vectors.arrays.values():
         np.testing.assert_allclose(np.linalg.norm(view, axis=1), 1, atol=1e-6)
 
@@ -46,12 +46,21 @@ def test_vectors_change_with_a_description_and_with_a_path(run_until, diamond, p
     encoder = run_until("ingest")["encoder"]
     frame = nodes.describe_classes(diamond, TemplateClient(), parameters["enrich"])
     first = nodes.embed_classes(diamond, frame, encoder)
-    assert find_moved(first, nodes.embed_classes(diamond, frame, encoder)) == {"text": [], "path": []}
+    assert find_moved(first, nodes.embed_classes(diamond, frame, encoder)) == {
+        "text": [],
+        "template": [],
+        "path": [],
+    }
     moved = diamond.to_frame()
     moved.at[5, "parents"] = ["do"]  # cat toys below dogs: another path view of the same texts
     assert find_moved(first, nodes.embed_classes(Taxonomy.from_frame(moved), frame, encoder)) == {
         "text": [],
+        "template": [2, 3, 5],
         "path": [5],
     }
     frame.loc[0, "description"] = "Something else."
-    assert find_moved(first, nodes.embed_classes(diamond, frame, encoder)) == {"text": [0], "path": []}
+    assert find_moved(first, nodes.embed_classes(diamond, frame, encoder)) == {
+        "text": [0],
+        "template": [],
+        "path": [],
+    }

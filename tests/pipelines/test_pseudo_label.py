@@ -83,7 +83,7 @@ def test_lexical_view_is_that_of_corpus_and_classes(run_until, diamond, paramete
     made = run_until("augment")
     found = LexicalView.from_frame(made["lexical_view"], diamond)
     enriched = made["enriched_taxonomy"]
-    class_texts = write_lexical_texts(enriched, list(made["class_descriptions"]["description"]))
+    class_texts = write_lexical_texts(enriched)
     expected = LexicalView.fit(list(made["documents"]["text"]), class_texts)
     assert found.words == expected.words
     np.testing.assert_array_equal(found.classes.toarray(), expected.classes.toarray())
@@ -92,7 +92,7 @@ def test_lexical_view_is_that_of_corpus_and_classes(run_until, diamond, paramete
 @pytest.mark.parametrize(("weight", "words"), [(0, False), (0.0, False), (0.5, True), (None, True)])
 def test_lexical_view_is_empty_only_without_a_weight(run_until, weight, words) -> None:
     made = run_until("pseudo_label")
-    entries = [made[k] for k in ("documents", "class_descriptions", "enriched_taxonomy")]
+    entries = [made[k] for k in ("documents", "enriched_taxonomy")]
     view = nodes.fit_lexical_view(*entries, weight)
     assert bool(len(view)) == words
     assert list(view.columns) == ["word", "idf", "class_ids", "weights"]
@@ -289,8 +289,7 @@ def test_words_find_the_classes_where_the_encoder_is_blind(run, parameters, root
         "encoder": BlindEncoder(),
         "taxonomy": taxonomy,
         "enriched_taxonomy": taxonomy,
-        "class_descriptions": pd.DataFrame({"description": [""] * len(taxonomy)}),
-        "class_embeddings": TensorTable(taxonomy.class_ids, {"text": vectors, "path": vectors}),
+        "class_embeddings": TensorTable(taxonomy.class_ids, {"text": vectors, "template": vectors}),
         "params:pseudo_label.neighbours": 0,  # a blind encoder finds none
     }
     for node in pipeline.nodes:

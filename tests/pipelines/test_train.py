@@ -27,6 +27,8 @@ EXAMPLES = pd.DataFrame(
     }
 )
 
+VIEWS = ("text", "template")
+
 WEIGHTS = {
     "n_documents": 3,
     "dense_reliability": 0.5,
@@ -40,7 +42,7 @@ DOCUMENTS = pd.DataFrame(
 
 def fit_view(taxonomy) -> pd.DataFrame:
     texts = [*EXAMPLES["text"], *DOCUMENTS["text"]]
-    return LexicalView.fit(texts, write_lexical_texts(taxonomy, taxonomy.labels)).to_frame(taxonomy)
+    return LexicalView.fit(texts, write_lexical_texts(taxonomy)).to_frame(taxonomy)
 
 
 def embed(taxonomy, encoder) -> TensorTable:
@@ -73,7 +75,9 @@ def teach(trained, entries):
     """Run the nodes between training and package; return student, probabilities of null documents and calibration."""
     names = ("documents", "class_embeddings", "encoder")
     given = {name: entries[name] for name in names} | make_student_entries(entries["encoder"])
-    student, scores, nulls = nodes.train_student(**given, trained_classifier=trained, hubness_prior=10.0, seed=42)
+    student, scores, nulls = nodes.train_student(
+        **given, trained_classifier=trained, views=VIEWS, hubness_prior=10.0, seed=42
+    )
     return student, nulls, nodes.calibrate_decisions(scores, 0.8, 42)
 
 
@@ -99,7 +103,7 @@ def test_documents_are_for_self_training_only(diamond, encoder, parameters, monk
 
     def train(params):
         asked.clear()
-        return nodes.train_classifier(**entries, params=params, seed=42)[1]
+        return nodes.train_classifier(**entries, params=params, views=VIEWS, seed=42)[1]
 
     settings = parameters["train"]
     assert set(train(settings)["phase"]) == {"head"}
@@ -117,7 +121,7 @@ def test_head_has_the_lexical_term_if_there_is_a_view_and_it_is_wanted(diamond, 
 
     def train(view, params, weight=1.0):
         given = {**entries, "lexical_view": view, "view_weights": {**WEIGHTS, "lexical_weight": weight}}
-        return nodes.train_classifier(**given, params=params, seed=42)[0]
+        return nodes.train_classifier(**given, params=params, views=VIEWS, seed=42)[0]
 
     for classifier in (train(empty, settings), train(fit_view(diamond), unwanted)):
         assert classifier.lexical is None and classifier.head.log_lexical is None
@@ -138,12 +142,12 @@ FOREIGN = [
 def test_foreign_texts_fit_no_class_and_those_of_the_corpus_mostly_do(diamond, encoder, parameters, shop_texts) -> None:
     texts = [text for text, _ in shop_texts]
     examples = pd.DataFrame({"text": texts, "class_ids": [ids for _, ids in shop_texts], "weight": 1.0})
-    view = LexicalView.fit(texts, write_lexical_texts(diamond, diamond.labels)).to_frame(diamond)
+    view = LexicalView.fit(texts, write_lexical_texts(diamond)).to_frame(diamond)
     settings = parameters["train"]
     longer = settings.model_copy(update={"head": settings.head.model_copy(update={"epochs": 30})})
     changed = {"training_examples": examples, "documents": examples[["text"]], "lexical_view": view}
     entries = make_entries(diamond, encoder) | changed
-    trained, _ = nodes.train_classifier(**entries, params=longer, seed=42)
+    trained, _ = nodes.train_classifier(**entries, params=longer, views=VIEWS, seed=42)
     student, nulls, calibration = teach(trained, entries)
     classifier = nodes.package_classifier(trained, student, nulls, calibration, parameters["infer"]["decoding"])
     assert classifier.frozen == encoder.fingerprint
@@ -164,7 +168,7 @@ def test_tuned_encoder_is_not_frozen_and_encodes_the_null_documents_itself(
     settings = parameters["train"]
     tuned = settings.model_copy(update={"fine_tuning": settings.fine_tuning.model_copy(update={"epochs": 1})})
     entries = make_entries(diamond, encoder)
-    classifier, _ = nodes.train_classifier(**entries, params=tuned, seed=42)
+    classifier, _ = nodes.train_classifier(**entries, params=tuned, views=VIEWS, seed=42)
     _, nulls, _ = teach(classifier, entries)
     assert classifier.frozen is None
     assert nulls["probabilities"].shape == (len(DOCUMENTS), 7)
@@ -177,7 +181,7 @@ def list_files(folder: Path) -> set[Path]:
 
 def test_package_is_what_was_trained_with_decoding_and_null_documents(diamond, encoder, parameters, tmp_path) -> None:
     entries = make_entries(diamond, encoder)
-    trained, _ = nodes.train_classifier(**entries, params=parameters["train"], seed=42)
+    trained, _ = nodes.train_classifier(**entries, params=parameters["train"], views=VIEWS, seed=42)
     student, nulls, calibration = teach(trained, entries)
     assert (len(student), calibration["n_annotated"], calibration["accept"]) == (0, 0, None), "nobody was asked"
     assert trained.decoding == DecodingSettings(), "training knows nothing of decoding"
@@ -215,5 +219,8 @@ def test_class_vectors_in_another_order_are_refused_before_anything_is_trained(d
         InputError, match=r"^entry `class_embeddings`: its 7 rows .*\('ga' is where 'an' should be\); run"
     ):
         nodes.train_classifier(
-            **{**entries, "class_embeddings": turned, "training_examples": None}, params=parameters["train"], seed=42
+            **{**entries, "class_embeddings": turned, "training_examples": None},
+            params=parameters["train"],
+            views=VIEWS,
+            seed=42,
         )

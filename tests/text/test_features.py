@@ -28,7 +28,7 @@ def test_vectors_and_lengths_are_those_of_the_texts(encoder: TextEncoder) -> Non
 
 
 def test_words_are_those_of_the_lexical_view(encoder: TextEncoder, diamond: Taxonomy) -> None:
-    view = LexicalView.fit(TEXTS, write_lexical_texts(diamond, diamond.labels))
+    view = LexicalView.fit(TEXTS, write_lexical_texts(diamond))
     words = read_features(TEXTS, encoder, view, with_windows=False).words
     assert words is not None and words.shape == (5, len(view.words))
     np.testing.assert_array_equal(words.toarray(), view.represent(TEXTS).toarray())

@@ -57,6 +57,10 @@ class TensorTable:
         """Refuse columns that are not those of `ids`, as `check_rows` does rows."""
         _compare(self.columns, ids, entry, "columns")
 
+    def select(self, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of these names."""
+        return {name: self[name] for name in names}
+
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.arrays[name]
 

@@ -7,16 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.enrichment.templates import write_templates
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.windows import normalise
 
 
-def write_lexical_texts(taxonomy: Taxonomy, descriptions: Sequence[str]) -> list[str]:
-    """Return the words that stand for each class in the lexical view: name, path, keywords, description."""
+def write_lexical_texts(taxonomy: Taxonomy) -> list[str]:
+    """Return the words that stand for each class in the lexical view: name, path, keywords, parents and children.
+
+    Not those of its description: a language model writes around a class, in words that its siblings share.
+    """
     return [
-        " ".join([taxonomy.spoken_name(c), taxonomy.labels[c], *taxonomy.keywords[c], descriptions[c]])
-        for c in range(len(taxonomy))
+        " ".join([taxonomy.spoken_name(c), taxonomy.labels[c], *taxonomy.keywords[c], template])
+        for c, template in enumerate(write_templates(taxonomy))
     ]
 
 
@@ -42,12 +46,14 @@ def write_path_texts(taxonomy: Taxonomy) -> tuple[list[str], IntArray]:
 
 
 def embed_classes(encoder: TextEncoder, taxonomy: Taxonomy, descriptions: Sequence[str]) -> dict[str, FloatArray]:
-    """Return the views `text` and `path` of the classes: each (C, d), float32, unit length.
+    """Return the views `text`, `template` and `path` of the classes: each (C, d), float32, unit length.
 
-    A class with several parents has the normalised mean of its paths' vectors.
+    `template` is `text` without a language model. A class with several parents has the normalised mean of its paths'
+    vectors.
     """
-    text = encoder.encode(write_class_texts(taxonomy, descriptions), role="class")
+    told, known = (write_class_texts(taxonomy, said) for said in (descriptions, write_templates(taxonomy)))
+    text, template = np.split(encoder.encode([*told, *known], role="class"), 2)
     paths, owners = write_path_texts(taxonomy)
     summed = np.zeros_like(text)
     np.add.at(summed, owners, encoder.encode(paths, role="class"))
-    return {"text": text, "path": normalise(summed)}
+    return {"text": text, "template": template, "path": normalise(summed)}

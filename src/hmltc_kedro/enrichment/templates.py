@@ -15,3 +15,8 @@ def write_template_description(taxonomy: Taxonomy, c: int) -> str:
     if taxonomy.children[c]:
         parts.append("with " + ", ".join(name(k) for k in taxonomy.children[c]))
     return ", ".join(parts)
+
+
+def write_templates(taxonomy: Taxonomy) -> list[str]:
+    """Return the template description of each class."""
+    return [write_template_description(taxonomy, c) for c in range(len(taxonomy))]

@@ -15,7 +15,7 @@ from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.augmentation.training_examples import build_examples
 from hmltc_kedro.corpus.raw_documents import sample_split
 from hmltc_kedro.enrichment.class_texts import embed_classes, write_lexical_texts
-from hmltc_kedro.enrichment.templates import write_template_description
+from hmltc_kedro.enrichment.templates import write_templates
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
 from hmltc_kedro.modeling.loop import History
@@ -23,7 +23,7 @@ from hmltc_kedro.modeling.settings import FitSettings, TrainingSettings
 from hmltc_kedro.modeling.training import train_classifier
 from hmltc_kedro.pseudo_labels.candidates import Corpus, candidates_to_frame, iterate_candidates
 from hmltc_kedro.pseudo_labels.neighbourhood import find_neighbours
-from hmltc_kedro.pseudo_labels.reliability import ViewWeights, weigh_views
+from hmltc_kedro.pseudo_labels.reliability import ViewWeights, average_views, weigh_views
 from hmltc_kedro.pseudo_labels.settings import PseudoLabelSettings
 from hmltc_kedro.pseudo_labels.silver_labels import assign_labels
 from hmltc_kedro.taxonomy import Taxonomy
@@ -70,11 +70,10 @@ def fit_parts(
         seed: of every draw.
     """
     texts, chosen = list(documents["text"]), settings.pseudo_label
-    descriptions = [write_template_description(taxonomy, c) for c in range(len(taxonomy))]
-    views = embed_classes(encoder, taxonomy, descriptions)
+    views = embed_classes(encoder, taxonomy, write_templates(taxonomy))
     lexical = LexicalView.empty(len(taxonomy))
     if chosen.lexical_weight != 0:
-        lexical = LexicalView.fit(texts, write_lexical_texts(taxonomy, descriptions))
+        lexical = LexicalView.fit(texts, write_lexical_texts(taxonomy))
     class_views: dict[str, FloatArray] = {view: views[view] for view in chosen.views}
     vectors = encoder.encode(texts)
     weights = weigh_views(
@@ -93,7 +92,15 @@ def fit_parts(
     labels = label_documents(documents, vectors, class_views, lexical, weights, taxonomy, chosen, seed)
     examples = build_examples(documents, labels, pd.DataFrame(), synthetic_weight=1.0, synthetic_ancestors=True)
     parts, _ = train_parts(
-        examples, texts, views["text"], lexical, weights.lexical_weight, taxonomy, encoder, settings.train, seed
+        examples,
+        texts,
+        average_views(class_views),
+        lexical,
+        weights.lexical_weight,
+        taxonomy,
+        encoder,
+        settings.train,
+        seed,
     )
     return {**parts, "decoding": settings.decoding}
 
@@ -149,7 +156,7 @@ def train_parts(
     Args:
         examples: from `build_examples`.
         texts: of the whole corpus, which self-training is on.
-        class_vectors: start of the head, (C, d), unit length.
+        class_vectors: start of the head, (C, d); only their directions count.
         lexical: the words' view; the head has none of it if the settings say so or it has no word.
         lexical_weight: of that view beside the dense ones, to start from.
         taxonomy: of C classes.

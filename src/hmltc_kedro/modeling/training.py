@@ -60,7 +60,7 @@ def train_classifier(
         encoder: a copy that may be changed.
         features: of the n examples; with windows for fine-tuning.
         examples: their n silver label sets.
-        class_vectors: start of the head, shape (C, d), unit length.
+        class_vectors: start of the head, shape (C, d); only their directions count.
         taxonomy: of C classes.
         settings: see `TrainingSettings`.
         seed: for the split, the order of the batches and dropout.

@@ -51,9 +51,10 @@ class GapSettings(_Settings):
 class PseudoLabelSettings(_Settings):
     """How candidates are scored and which labels are kept; see `pseudo_labels` for the formulas."""
 
-    views: tuple[Literal["text", "path"], ...] = Field(default=("text",), min_length=1)
-    """Dense views of a class, averaged: its text (name, keywords, description) and its path from the root. The text is
-    enough, as it names the parents in its description; the path tells classes of one name apart where it does not.
+    views: tuple[Literal["text", "template", "path"], ...] = Field(default=("text", "template"), min_length=1)
+    """Dense views of a class, averaged: its text (name, keywords, description), the same with what needs no language
+    model for a description, and its path from the root. A description that names neither parents nor children costs
+    where it stands alone; the path tells classes of one name apart where nothing else does.
     """
     hubness_prior: float = Field(default=10.0, ge=0)
     """Documents a class at which the class's own mean and spread count half in the standardisation of its scores; .inf

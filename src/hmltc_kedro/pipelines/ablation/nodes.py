@@ -3,6 +3,7 @@
 import gc
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -65,6 +66,7 @@ def train_over_seeds(
     taxonomy: Taxonomy,
     encoder: TextEncoder,
     params: TrainParams,
+    views: Sequence[str],
     batch_size: int,
     seeds: list[int],
 ) -> tuple[TensorTable, pd.DataFrame]:
@@ -81,6 +83,7 @@ def train_over_seeds(
             taxonomy,
             encoder,
             params,
+            views,
             seed,
         )
         arrays[f"seed_{seed}"] = classifier.predict_probabilities(list(test["text"]), batch_size, cache=encoder)

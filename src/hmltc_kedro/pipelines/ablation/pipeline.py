@@ -84,6 +84,7 @@ def _train() -> Node:
             "taxonomy",
             "encoder",
             "params:train",
+            "params:pseudo_label.views",
             "params:infer.batch_size",
             "params:ablation.seeds",
         ],

@@ -1,6 +1,7 @@
 """Nodes of the stage `annotate`."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hmltc_kedro.corpus.tensors import TensorTable, document_keys
 from hmltc_kedro.llm import ChatClient
 from hmltc_kedro.modeling.student import fit_dense_view
 from hmltc_kedro.pipelines.annotate.params import AnnotateParams
+from hmltc_kedro.pseudo_labels.reliability import average_views
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
 
@@ -33,6 +35,7 @@ def annotate_documents(
     class_descriptions: pd.DataFrame,
     llm: ChatClient,
     params: AnnotateParams,
+    views: Sequence[str],
     hubness_prior: float,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -40,9 +43,9 @@ def annotate_documents(
     keys = document_keys(documents["split"], documents["doc_id"])
     document_embeddings.check_rows(keys, "document_embeddings")
     class_embeddings.check_rows(taxonomy.class_ids, "class_embeddings")
-    text, lexical = np.asarray(class_embeddings["text"]), LexicalView.from_frame(lexical_view, taxonomy)
-    vectors, weight = document_embeddings["vectors"], view_weights["lexical_weight"]
-    dense = fit_dense_view(vectors, text, hubness_prior)
+    vectors, lexical = document_embeddings["vectors"], LexicalView.from_frame(lexical_view, taxonomy)
+    dense = fit_dense_view(vectors, average_views(class_embeddings.select(views)), hubness_prior)
+    weight = view_weights["lexical_weight"]
     corpus = Corpus(documents, vectors, lexical, weight, dense, silver_labels, taxonomy)
 
     def ask(rows: IntArray) -> list[Judgement]:

@@ -24,6 +24,7 @@ def create_pipeline() -> Pipeline:
                     "class_descriptions",
                     "llm",
                     "params:annotate",
+                    "params:pseudo_label.views",
                     "params:pseudo_label.hubness_prior",
                     "params:seed",
                 ],

@@ -30,15 +30,12 @@ def embed_documents(documents: pd.DataFrame, encoder: TextEncoder) -> TensorTabl
 
 
 def fit_lexical_view(
-    documents: pd.DataFrame,
-    class_descriptions: pd.DataFrame,
-    enriched_taxonomy: Taxonomy,
-    lexical_weight: float | None,
+    documents: pd.DataFrame, enriched_taxonomy: Taxonomy, lexical_weight: float | None
 ) -> pd.DataFrame:
     """Learn the corpus' words and which of them stand for which class; no word if the view has no weight."""
     if lexical_weight == 0:
         return LexicalView.empty(len(enriched_taxonomy)).to_frame(enriched_taxonomy)
-    class_texts = write_lexical_texts(enriched_taxonomy, list(class_descriptions["description"]))
+    class_texts = write_lexical_texts(enriched_taxonomy)
     return LexicalView.fit(list(documents["text"]), class_texts).to_frame(enriched_taxonomy)
 
 
@@ -62,7 +59,7 @@ def weigh_views(
     weights = reliability.weigh_views(
         list(documents["text"]),
         document_embeddings["vectors"],
-        {view: class_embeddings[view] for view in views},
+        class_embeddings.select(views),
         LexicalView.from_frame(lexical_view, taxonomy),
         taxonomy,
         encoder,
@@ -109,7 +106,7 @@ def score_candidates(
     texts, neighbours = list(documents["text"]), document_neighbours["rows"]
     candidates = iterate_candidates(
         Corpus.gather(texts, document_embeddings["vectors"], neighbours, lexical, weights),
-        {view: class_embeddings[view] for view in views},
+        class_embeddings.select(views),
         lexical,
         taxonomy,
         top_k=top_k,

@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.fit_lexical_view,
-                inputs=["documents", "class_descriptions", "enriched_taxonomy", "params:pseudo_label.lexical_weight"],
+                inputs=["documents", "enriched_taxonomy", "params:pseudo_label.lexical_weight"],
                 outputs="lexical_view",
                 name="fit_lexical_view",
             ),

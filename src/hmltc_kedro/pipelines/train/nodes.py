@@ -1,6 +1,7 @@
 """Nodes of the stage `train`."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.abstention import write_null_documents
 from hmltc_kedro.modeling.student import Student, fit_dense_view
 from hmltc_kedro.pipelines.train.params import TrainParams
+from hmltc_kedro.pseudo_labels.reliability import average_views
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
@@ -30,6 +32,7 @@ def train_classifier(
     taxonomy: Taxonomy,
     encoder: TextEncoder,
     params: TrainParams,
+    views: Sequence[str],
     seed: int,
 ) -> tuple[HierarchicalClassifier, pd.DataFrame]:
     """Train head and encoder on the examples; return the classifier and the training history."""
@@ -39,7 +42,7 @@ def train_classifier(
     parts, history = train_parts(
         training_examples,
         documents["text"],
-        np.asarray(class_embeddings["text"]),
+        average_views(class_embeddings.select(views)),
         LexicalView.from_frame(lexical_view, taxonomy),
         view_weights["lexical_weight"],
         taxonomy,
@@ -57,12 +60,14 @@ def train_student(
     class_embeddings: TensorTable,
     trained_classifier: HierarchicalClassifier,
     encoder: TextEncoder,
+    views: Sequence[str],
     hubness_prior: float,
     seed: int,
 ) -> tuple[Student, pd.DataFrame, TensorTable]:
     """Teach a student what was said of documents; return it, its out-of-fold scores, what it makes of nonsense."""
     class_embeddings.check_rows(trained_classifier.taxonomy.class_ids, "class_embeddings")
-    dense = fit_dense_view(document_embeddings["vectors"], np.asarray(class_embeddings["text"]), hubness_prior)
+    class_vectors = average_views(class_embeddings.select(views))
+    dense = fit_dense_view(document_embeddings["vectors"], class_vectors, hubness_prior)
     student, scores = teach_student(annotations, documents, trained_classifier, dense, encoder, seed)
     taught = trained_classifier.with_parts(student=student)
     nulls = taught.predict_probabilities(write_null_documents(list(documents["text"])), cache=encoder)
