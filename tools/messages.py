@@ -103,7 +103,7 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
         Message(
             "An ablation row does not read a setting",
             "Error: ablation.variants.gcn.pseudo_label.neighbours: the row `gcn` does not read this, it would "
-            "change nothing; it reads infer.batch_size, infer.decoding, train",
+            "change nothing; it reads infer.batch_size, infer.decoding, pseudo_label.views, train",
             "What a row shares with all others is a setting of the stage, `pseudo_label.neighbours`.",
         ),
         Message(
@@ -309,9 +309,9 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
             "Or write the classes in one of the other forms.",
         ),
         Message(
-            "Documents in a spreadsheet",
-            "Error: texts.xlsx: neither .csv nor .parquet; save it as one of them, a spreadsheet as CSV (UTF-8)",
-            "`kedro predict` reads and writes these two.",
+            "Documents in another form",
+            "Error: texts.docx: not .csv, .parquet or .xlsx; save it as one of them",
+            "`kedro predict` reads and writes these.",
         ),
         Message(
             "Labels over their documents",

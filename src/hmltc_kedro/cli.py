@@ -284,9 +284,9 @@ def _warn_of(others: list[State]) -> None:
 
 @_project_command("env", "params", "conf_source")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="Table to write: CSV or Parquet.")
+@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="Table to write, likewise.")
 def predict(env: str, params: dict[str, Any], conf_source: str, file: Path, target: Path) -> None:
-    """Label the documents of FILE, a CSV or Parquet table, with the trained model.
+    """Label the documents of FILE, a table as CSV, Parquet or Excel, with the trained model.
 
     Columns are called as `ingest.columns` says; without one of ids rows are numbered from 0. Written are names,
     probabilities, paths, scores, fits and decision of each document. Nothing is trained.

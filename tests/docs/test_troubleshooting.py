@@ -291,7 +291,7 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "Texts with and without an id": write_and("texts.txt", "1\ta\nb\n", read_pile),
     "A table without the texts": write_and("texts.csv", "id,review\n1,a\n", read_pile),
     "A package that is not installed": import_without_kedro,
-    "Documents in a spreadsheet": lambda: label_table(Path("texts.xlsx"), Path("labels.csv"), Path("model")),
+    "Documents in another form": lambda: label_table(Path("texts.docx"), Path("labels.csv"), Path("model")),
     "Labels over their documents": write_and(
         "texts.csv", "text\na\n", lambda path: label_table(path, path, Path("model"))
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from hmltc_kedro.atomic import write_file
+from hmltc_kedro.corpus import spreadsheets
 from hmltc_kedro.corpus.csv_cells import guard_cell
 from hmltc_kedro.corpus.raw_files import read_header
 from hmltc_kedro.corpus.shards import ENDINGS, find_pieces
+from hmltc_kedro.corpus.spreadsheets import SheetTable
 from hmltc_kedro.display import hidden_progress, show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import content_digest
@@ -72,8 +74,8 @@ def label_table(
     """Label the documents of a table shard by shard, so that memory does not grow; the target is written in one move.
 
     Args:
-        source: CSV or Parquet.
-        target: CSV or Parquet: doc_id and the columns of `predictions.write_cells`, in the order of the documents.
+        source: CSV, Parquet or Excel, of which the first sheet counts.
+        target: likewise: doc_id and the columns of `predictions.write_cells`, in the order of the documents.
         model: directory of a trained model.
         id_column: of the source; where there is none called `doc_id` rows are numbered from 0.
         text_columns: of the source; several are joined by a space.
@@ -84,6 +86,33 @@ def label_table(
         InputError: files of another kind, no such file or folder, the same file twice, or documents not in order.
     """
     check_files(source, target)
+    if source.suffix.lower() == spreadsheets.ENDING:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / f"{source.stem}.csv"
+            spreadsheets.copy_sheet(source, copy)
+            with name_source(copy, source):
+                return _label_table(copy, target, model, id_column, text_columns, batch_size, skip_invalid)
+    return _label_table(source, target, model, id_column, text_columns, batch_size, skip_invalid)
+
+
+@contextmanager
+def name_source(copy: Path, source: Path) -> Iterator[None]:
+    """Let errors name the source where they name its copy."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(copy), str(source))) from error
+
+
+def _label_table(
+    source: Path,
+    target: Path,
+    model: Path,
+    id_column: str,
+    text_columns: Sequence[str],
+    batch_size: int,
+    skip_invalid: bool,
+) -> Labelled:
     known = {name.strip().casefold() for name in read_header(source)}
     done = Labelled(numbered=id_column == OWN_ID and OWN_ID not in known)
     columns = {"key": [] if done.numbered else [id_column], "values": list(text_columns)}
@@ -117,8 +146,8 @@ def check_files(source: Path, target: Path) -> None:
         InputError: see `label_table`.
     """
     for path in (source, target):
-        if path.suffix.lower() not in ENDINGS:
-            raise InputError(f"{path}: neither .csv nor .parquet; save it as one of them, a spreadsheet as CSV (UTF-8)")
+        if path.suffix.lower() not in (*ENDINGS, spreadsheets.ENDING):
+            raise InputError(f"{path}: not .csv, .parquet or .xlsx; save it as one of them")
     if not source.is_file():
         raise InputError(f"{source}: no such file; give the table of your documents")
     if not target.parent.is_dir():
@@ -169,11 +198,20 @@ class ParquetTable:
             self._writer.close()
 
 
+Table = CsvTable | ParquetTable | SheetTable
+
+TABLES: dict[str, Callable[[Path], Table]] = {
+    ".csv": CsvTable,
+    ".parquet": ParquetTable,
+    spreadsheets.ENDING: SheetTable,
+}
+
+
 @contextmanager
-def open_table(path: Path) -> Iterator[CsvTable | ParquetTable]:
+def open_table(path: Path) -> Iterator[Table]:
     """Give a table to write to, which is moved to its place when all is written and removed if something fails."""
     with write_file(path) as part:
-        table = CsvTable(part) if path.suffix.lower() == ".csv" else ParquetTable(part)
+        table = TABLES[path.suffix.lower()](part)
         try:
             yield table
         finally:
