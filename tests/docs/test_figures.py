@@ -1,10 +1,10 @@
-"""The figures of the README and of docs/reproduction.md are those of the stored results."""
+"""The figures of the README, docs/accuracy.md and docs/reproduction.md are those of the stored results."""
 
 import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 import pytest
 
@@ -38,6 +38,22 @@ def test_readme_shows_the_stored_results() -> None:
         assert sorted(row["seed"] for row in rows) == ["42", "43", "44"]
         assert cells[3] == f"**{mean(float(row['sample_f1']) for row in rows):.3f}**", name
         assert cells[5] == f"{mean(float(row['zero_shot']) for row in rows):.3f}", name
+
+
+def test_accuracy_shows_what_descriptions_add() -> None:
+    stored = read_rows(RESULTS / "descriptions.csv")
+    shown = list(read_table(ROOT / "docs" / "accuracy.md", "| dataset | without descriptions"))
+    assert {cells[0].strip("`") for cells in shown} == {row["dataset"] for row in stored}
+    for name, *cells in shown:
+        pairs = [
+            (float(row["without"]), float(row["with_descriptions"]))
+            for row in stored
+            if row["dataset"] == name.strip("`")
+        ]
+        without, described = zip(*pairs, strict=True)
+        assert cells[0] == f"{mean(without):.3f} ± {stdev(without):.3f}"
+        assert cells[1] == f"{mean(described):.3f} ± {stdev(described):.3f}"
+        assert float(cells[2].replace("−", "-")) == pytest.approx(mean(described) - mean(without), abs=0.00051)
 
 
 @pytest.mark.parametrize(
