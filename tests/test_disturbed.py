@@ -318,3 +318,27 @@ def test_undisturbed_labels_or_one_line(disturbed: Disturbed, seed: int) -> None
     assert disturbed.label_with_the_model() in (labels, None), what
     if labels != disturbed.labels:
         assert labels == disturbed.read_labels_of_a_whole_run(), what
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("entry", "other", "stage"),
+    [
+        ("02_intermediate/{}/documents", "02_intermediate/{}/taxonomy", "pseudo_label"),
+        ("05_model_input/{}/silver_labels", "05_model_input/{}/candidate_scores", "augment"),
+        ("03_primary/{}/enriched_taxonomy", "02_intermediate/{}/documents", "pseudo_label"),
+        ("04_feature/{}/class_embeddings", "04_feature/{}/document_embeddings", "train"),
+    ],
+)
+def test_without_records_an_entry_of_another_kind_is_one_line(
+    disturbed: Disturbed, entry: str, other: str, stage: str
+) -> None:
+    disturbed.restore()
+    for record in disturbed.data.glob("0*/calm/.*.made.json"):
+        record.unlink()
+    (path,) = disturbed.data.glob(f"{entry.format('calm')}.*")
+    (source,) = disturbed.data.glob(f"{other.format('calm')}.*")
+    put(path, source.read_bytes())
+    done = disturbed.run(stage.split(","))
+    assert done.code == 1 and "Traceback" not in done.text, done.text
+    assert done.err.startswith("Error: ") and len(done.err.strip().splitlines()) == 1, done.text

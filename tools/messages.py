@@ -333,6 +333,12 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
             "A stage was run alone after an earlier one came out differently; `kedro refresh` runs what lies between.",
         ),
         Message(
+            "An entry that no run made",
+            "Error: node `find_starved_classes` cannot use what it reads (KeyError: 'kept'), and no record says that a "
+            "run made `silver_labels` (data/05_model_input/mine/silver_labels.parquet); `kedro refresh` makes it again",
+            "The records, `.<file>.made.json` beside the files, were deleted or not copied with them.",
+        ),
+        Message(
             "An entry cannot be read",
             "Error: data/08_reporting/mine/metrics.json: cannot be read (...); `kedro refresh` makes a damaged "
             "entry again",

@@ -225,6 +225,17 @@ class FreshnessHooks:
         self._inputs.setdefault(node.name, inputs)
 
     @hook_impl
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Say which inputs may be the reason for an error that is no message for people yet.
+
+        Raises:
+            InputError: as `blame_unrecorded`.
+        """
+        if self._tracker is not None and not isinstance(error, InputError):
+            made = {name for pipeline in pipelines.values() for name in pipeline.all_outputs()}
+            blame_unrecorded(error, node.name, made & set(node.inputs), self._tracker)
+
+    @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Record that a node which writes nothing has run."""
         if not node.outputs:
@@ -298,6 +309,21 @@ def check_together(entries: Iterable[str], tracker: Tracker) -> None:
         mend = "`kedro refresh` makes it again; to use it as it is, remove"
         lines = [f"entry `{entry}` {what}; {mend} {show_path(record)}" for entry, (what, record) in problems.items()]
         raise InputError.from_problems(lines)
+
+
+def blame_unrecorded(error: Exception, node: str, entries: Iterable[str], tracker: Tracker) -> None:
+    """Name those of a node's inputs of which no record says that a run made them, where the node fails.
+
+    Raises:
+        InputError: there are such inputs.
+    """
+    if unknown := tracker.find_unrecorded(entries):
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        where = ", ".join(f"`{entry}` ({show_path(path)})" for entry, path in unknown.items())
+        raise InputError(
+            f"node `{node}` cannot use what it reads ({reason}), and no record says that a run made {where}; "
+            "`kedro refresh` makes it again"
+        ) from error
 
 
 def _list_parameters() -> set[str]:

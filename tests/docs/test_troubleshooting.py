@@ -22,14 +22,14 @@ from hmltc_kedro.corpus.class_sources import read_classes
 from hmltc_kedro.corpus.document_pile import read_pile
 from hmltc_kedro.corpus.new_dataset import make_dataset
 from hmltc_kedro.corpus.raw_documents import build_documents
-from hmltc_kedro.datasets.files import JSONDataset
+from hmltc_kedro.datasets.files import JSONDataset, ParquetDataset
 from hmltc_kedro.datasets.llm import LLMDataset
 from hmltc_kedro.datasets.raw import RawTableDataset
 from hmltc_kedro.errors import InputError, import_extra
 from hmltc_kedro.freshness.digests import content_digest
 from hmltc_kedro.freshness.records import Content, Making, Record, find_record, write_record
 from hmltc_kedro.freshness.tracker import Tracker
-from hmltc_kedro.hooks import check_together
+from hmltc_kedro.hooks import blame_unrecorded, check_together
 from hmltc_kedro.labelling.table import label_table
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
@@ -202,6 +202,13 @@ def read_entries(*names: str) -> Callable[[], None]:
     return read
 
 
+def blame_swapped_labels() -> None:
+    silver = Path("data/05_model_input/mine/silver_labels.parquet")
+    write_and(str(silver), "", str)()
+    tracker = Tracker([], {"silver_labels": ParquetDataset(filepath=str(silver))})
+    blame_unrecorded(KeyError("kept"), "find_starved_classes", ["silver_labels"], tracker)
+
+
 def train_on_nothing() -> None:
     documents = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "text": ["kettle"]})
     silver = pd.DataFrame({"split": ["train"], "doc_id": ["0"], "class_ids": [["0"]], "kept": False})
@@ -238,6 +245,7 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "Two files of one corpus": read_two_corpora,
     "An entry was changed": read_entries("predictions"),
     "Entries that do not belong together": read_entries("predictions", "metrics"),
+    "An entry that no run made": blame_swapped_labels,
     "An entry cannot be read": write_and(
         METRICS, "{half", lambda path: explain(lambda: JSONDataset(filepath=str(path)).load())
     ),

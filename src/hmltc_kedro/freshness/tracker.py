@@ -191,6 +191,12 @@ class Tracker:
         if target := self._find_records(node).get(entry):
             target.unlink(missing_ok=True)
 
+    def find_unrecorded(self, entries: Iterable[str]) -> dict[str, Path]:
+        """Return where those entries lie that are in a file and have no record."""
+        paths = {entry: self.find_path(entry) for entry in sorted(entries)}
+        known = self._find_known(paths)
+        return {entry: path for entry, path in paths.items() if path is not None and entry not in known}
+
     def find_foreign(self, entries: Iterable[str]) -> dict[str, Path]:
         """Return the records that say another content than lies there, by entry."""
         records = self._find_known(entries)
