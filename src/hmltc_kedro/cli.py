@@ -21,11 +21,11 @@ from kedro.utils import find_kedro_project
 from kedro.validation import ParameterValidationError
 
 from hmltc_kedro.config import check_folders
-from hmltc_kedro.display import flatten
+from hmltc_kedro.display import flatten, show_path
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.table import draw_table, shorten, summarise_states
 from hmltc_kedro.freshness.tracker import State, Tracker, count_states
-from hmltc_kedro.hooks import check_parameters, explain_missing, show_path
+from hmltc_kedro.hooks import check_parameters, explain_missing
 from hmltc_kedro.runner import RefreshRunner
 
 NOT_FRESH = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 _hidden = False
@@ -40,3 +41,9 @@ def flatten(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield from flatten(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
+
+
+def show_path(path: object) -> str:
+    """Return a path relative to where the user stands, if it lies below."""
+    full, here = Path(str(path)), Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +23,10 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from hmltc_kedro.config import ProjectConfigLoader
+from hmltc_kedro.display import show_path
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.records import Content
+from hmltc_kedro.freshness.refusals import blame_unrecorded, check_together
 from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.llm.usage import Usage
 from hmltc_kedro.report.end_of_run import show_ablation, summarise_metrics
@@ -292,40 +293,6 @@ def check_parameters(catalog: DataCatalog) -> None:
         )
 
 
-def check_together(entries: Iterable[str], tracker: Tracker) -> None:
-    """Refuse entries that something else than a run has changed, or that were made from others than lie there now.
-
-    What would be made of them is no result of any run, and would look like one.
-
-    Raises:
-        InputError: one line an entry.
-    """
-    entries = set(entries)
-    foreign, mixed = tracker.find_foreign(entries), tracker.find_mixed(entries)
-    problems = {entry: ("was changed since a run made it", record) for entry, record in foreign.items()}
-    for entry, other, record in mixed:
-        problems.setdefault(entry, (f"was made from another `{other}` than there is now", record))
-    if problems:
-        mend = "`kedro refresh` makes it again; to use it as it is, remove"
-        lines = [f"entry `{entry}` {what}; {mend} {show_path(record)}" for entry, (what, record) in problems.items()]
-        raise InputError.from_problems(lines)
-
-
-def blame_unrecorded(error: Exception, node: str, entries: Iterable[str], tracker: Tracker) -> None:
-    """Name those of a node's inputs of which no record says that a run made them, where the node fails.
-
-    Raises:
-        InputError: there are such inputs.
-    """
-    if unknown := tracker.find_unrecorded(entries):
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        where = ", ".join(f"`{entry}` ({show_path(path)})" for entry, path in unknown.items())
-        raise InputError(
-            f"node `{node}` cannot use what it reads ({reason}), and no record says that a run made {where}; "
-            "`kedro refresh` makes it again"
-        ) from error
-
-
 def _list_parameters() -> set[str]:
     """Return the top-level parameters: the stages' own, and `dataset`, which only the catalog reads."""
     inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
@@ -385,9 +352,3 @@ def _list_files(names: list[str], catalog: DataCatalog) -> list[str]:
         elif path:
             lines[name] = f"  {name:24} {show_path(path)}"
     return ["Written", *lines.values()] if lines else []
-
-
-def show_path(path: object) -> str:
-    """Return a path relative to where the user stands, if it lies below."""
-    full, here = Path(str(path)), Path.cwd()
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

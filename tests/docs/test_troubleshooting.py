@@ -28,8 +28,8 @@ from hmltc_kedro.datasets.raw import RawTableDataset
 from hmltc_kedro.errors import InputError, import_extra
 from hmltc_kedro.freshness.digests import content_digest
 from hmltc_kedro.freshness.records import Content, Making, Record, find_record, write_record
+from hmltc_kedro.freshness.refusals import blame_unrecorded, check_together
 from hmltc_kedro.freshness.tracker import Tracker
-from hmltc_kedro.hooks import blame_unrecorded, check_together
 from hmltc_kedro.labelling.table import label_table
 from hmltc_kedro.llm import OpenAIClient, OpenAISettings, RecordedClient, ReplayClient
 from hmltc_kedro.modeling import HierarchicalClassifier
