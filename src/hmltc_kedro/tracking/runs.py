@@ -70,26 +70,39 @@ def track(
         if path := paths.get("report"):
             mlflow.log_artifact(str(path))
         if "ablation_table" in made:
-            log_rows(catalog.load("ablation_table"), settings)
+            table = catalog.load("ablation_table")
+            log_rows(table, {row: tracker.trace_settings([f"{row}.scores"]) for row in table["variant"]}, experiment)
     return ["MLflow", f"  {'run':24} {run.run_name}", *([f"  {'model':24} models:/{model}"] if model else [])]
 
 
-def log_rows(table: pd.DataFrame, settings: Mapping[str, Any]) -> None:
+def log_rows(table: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]], experiment: str) -> None:
     """Keep each row of `ablation_table` as a run below the active one, so that its scores have the names of any run's.
 
     Args:
         table: the entry.
-        settings: with those of the rows, below `ablation.variants.<row>`.
+        settings: that each row was made with, by its variant.
+        experiment: the id of that of the active run.
     """
     import mlflow
 
     rows: list[dict[Any, Any]] = table.to_dict("records")
     for row in rows:
-        above = f"{VARIANTS}{row['variant']}."
-        own = {name.removeprefix(above): value for name, value in settings.items() if name.startswith(above)}
-        with mlflow.start_run(run_name=row["title"], nested=True, description=row["source"]):
-            mlflow.log_params(own)
+        with mlflow.start_run(None, experiment, row["title"], nested=True, description=row["source"]):
+            mlflow.log_params(name_settings(settings[row["variant"]], row["variant"]))
             mlflow.log_metrics(name_numbers(row))
+
+
+def name_settings(settings: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    """Return the settings of a row of the ablation as the stages call them: `train.head.epochs`.
+
+    Args:
+        settings: some of them below `ablation.variants.<row>`; another row's are those that it takes over from there.
+        variant: the row, whose own go before all others.
+    """
+    nearest_last = sorted(
+        settings, key=lambda name: (name.startswith(VARIANTS), name.startswith(f"{VARIANTS}{variant}."))
+    )
+    return {re.sub(rf"^{re.escape(VARIANTS)}\w+\.", "", name): settings[name] for name in nearest_last}
 
 
 def name_numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
