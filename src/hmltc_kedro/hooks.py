@@ -30,7 +30,7 @@ from hmltc_kedro.freshness.records import Content
 from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.llm.usage import Usage
 from hmltc_kedro.report.end_of_run import show_ablation, summarise_metrics
-from hmltc_kedro.tracking.runs import track
+from hmltc_kedro.tracking.runs import Run, track
 from hmltc_kedro.tracking.store import Store, find_store
 
 logger = logging.getLogger(__name__)
@@ -188,16 +188,17 @@ class ProjectHooks:
             blocks.append([f"Language model: {llm.name}", f"  {usage}", *counts])
             written.append("llm_usage")
         blocks.append(_list_files(written, catalog))
-        blocks.append(self._track(written, catalog))
+        blocks.append(self._track(pipeline, written, catalog))
         left = [node.name for node in pipeline.nodes if node not in ran]
         if left and self._only_missing:
             blocks.append([f"Left alone, their outputs exist: {', '.join(left)}"])
         print("".join("\n" + "\n".join(lines) + "\n" for lines in blocks if lines), end="")
 
-    def _track(self, written: list[str], catalog: DataCatalog) -> list[str]:
+    def _track(self, pipeline: Pipeline, written: list[str], catalog: DataCatalog) -> list[str]:
         """Keep the run in MLflow, where the extra is installed; the run itself is done, whatever happens there."""
+        run = Run(self._began, self._run_params, pipeline.nodes, set(written))
         try:
-            return track(self._store, self._run_params, self._began, written, catalog) if self._store else []
+            return track(self._store, run, catalog) if self._store else []
         except Exception as error:
             reason = re.sub(r"//[^/@\s]+@", "//***@", " ".join(str(error).split()))  # a login in an address
             logger.warning("MLflow has not kept this run (%s)", reason)

@@ -1,14 +1,16 @@
 """What is kept of a run, and which runs are."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 
 from hmltc_kedro.hooks import ProjectHooks
-from hmltc_kedro.tracking.runs import name_numbers, name_settings, track
+from hmltc_kedro.tracking.runs import Run, find_results, name_numbers, name_settings, track
 from hmltc_kedro.tracking.store import Store
 
 
@@ -51,6 +53,14 @@ def test_settings_of_a_row_have_the_names_of_the_stages_and_its_own_go_first() -
     }
 
 
+def test_scores_that_came_out_the_same_are_a_refresh_s_own_and_stale_ones_are_not() -> None:
+    states = [SimpleNamespace(entry=name, state=state) for name, state in (("metrics", "fresh"), ("report", "stale"))]
+    tracker: Any = SimpleNamespace(find_states=lambda: states, find_path=Path)
+    nodes = [SimpleNamespace(outputs=[name]) for name in ("documents", "classifier", "metrics", "report")]
+    run = Run(datetime.now(UTC), {}, nodes, {"classifier", "documents"})
+    assert find_results(run, tracker) == {"classifier": Path("classifier"), "metrics": Path("metrics")}
+
+
 class Closed(Store):
     """A store that must not be opened."""
 
@@ -74,8 +84,8 @@ def make_store(*left_out: str) -> Store:
 def test_run_that_compares_with_none_or_is_left_out_is_not_kept(
     written: list[str], pipelines: list[str] | None, left_out: list[str]
 ) -> None:
-    run: dict[str, Any] = {"pipeline_names": pipelines, "env": None}
-    assert track(make_store(*left_out), run, datetime.now(UTC), written, DataCatalog({})) == []
+    run = Run(datetime.now(UTC), {"pipeline_names": pipelines, "env": None}, [], set(written))
+    assert track(make_store(*left_out), run, DataCatalog({})) == []
 
 
 def test_run_succeeds_where_mlflow_does_not(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,5 +95,5 @@ def test_run_succeeds_where_mlflow_does_not(monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setattr("hmltc_kedro.hooks.track", refuse)
     hooks = ProjectHooks()
     hooks._store = make_store()
-    assert hooks._track(["metrics"], DataCatalog({})) == []
+    assert hooks._track(Pipeline([]), ["metrics"], DataCatalog({})) == []
     assert caplog.messages == ["MLflow has not kept this run (API request to https://***@host/api failed)"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hmltc_kedro.display import flatten
@@ -20,59 +22,83 @@ if TYPE_CHECKING:
 SCORES = {"metrics": "", "run_diagnostics": "diagnostics."}
 """Entries of numbers, and what their names begin with in MLflow."""
 
-TRACKED = (*SCORES, "ablation_table", "classifier", "report")
-"""Entries that make a run worth keeping, and whose settings it has."""
+TRACKED = frozenset({*SCORES, "ablation_table", "classifier", "report"})
+"""Entries of which one makes a run worth keeping."""
 
 VARIANTS = "ablation.variants."
 """What names of settings of the ablation's rows begin with."""
 
 
-def track(
-    store: Store,
-    run_params: Mapping[str, Any],
-    began: datetime,
-    written: Iterable[str],
-    catalog: CatalogProtocol[Any, Any],
-) -> list[str]:
-    """Keep a run that has ended; what it found on the disk and did not write belongs to the runs before it.
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended.
 
-    Its settings are those that the records of freshness have of the entries and of all that these were made from: a run
+    Attributes:
+        began: its first moment.
+        params: Kedro's, of the run.
+        nodes: of its pipelines, those that it left alone too.
+        written: the entries it wrote.
+    """
+
+    began: datetime
+    params: Mapping[str, Any]
+    nodes: Sequence[Any]
+    written: Set[str]
+
+    @property
+    def pipelines(self) -> list[str]:
+        """Their names."""
+        return list(self.params.get("pipeline_names") or ["__default__"])
+
+
+def track(store: Store, run: Run, catalog: CatalogProtocol[Any, Any]) -> list[str]:
+    """Keep a run that made something to compare.
+
+    Its settings are those that the records of freshness have of its results and of all that these were made from: a run
     in parts, or a refresh, reads what others have made with settings of their own.
 
     Args:
         store: where.
-        run_params: Kedro's, of the run.
-        began: its first moment.
-        written: the entries it wrote.
-        catalog: of these.
+        run: that has ended.
+        catalog: of its entries.
 
     Returns:
-        Lines for people; none if there is nothing to compare or mlflow.yml leaves the pipeline out.
+        Lines for people; none if there is nothing to compare or mlflow.yml leaves the pipelines out.
     """
-    made, pipelines = set(written), list(run_params.get("pipeline_names") or ["__default__"])
-    entries = [name for name in TRACKED if name in made]
-    if not entries or not store.tracks(pipelines):
+    if not run.written & TRACKED or not store.tracks(run.pipelines):
         return []
     import mlflow
     from mlflow.tracking.context.registry import resolve_tags
 
-    tracker = Tracker([], catalog)
-    settings, paths = tracker.trace_settings(entries), {name: tracker.find_path(name) for name in entries}
+    tracker = Tracker(run.nodes, catalog)
+    results = find_results(run, tracker)
+    settings = tracker.trace_settings(results)
     experiment, name = store.open(), store.config.tracking.run.name
-    tags = resolve_tags({"pipelines": ", ".join(pipelines), "env": run_params.get("env") or "base"})
-    run = mlflow.MlflowClient().create_run(experiment, int(began.timestamp() * 1000), tags, name).info
-    with mlflow.start_run(run.run_id, nested=True):
+    tags = resolve_tags({"pipelines": ", ".join(sorted(run.pipelines)), "env": run.params.get("env") or "base"})
+    info = mlflow.MlflowClient().create_run(experiment, int(run.began.timestamp() * 1000), tags, name).info
+    with mlflow.start_run(info.run_id, nested=True):
         mlflow.log_params({name: value for name, value in settings.items() if not name.startswith(VARIANTS)})
-        model = log_model(path) if (path := paths.get("classifier")) else None
-        for name, prefix in SCORES.items():
-            if name in made:
-                mlflow.log_metrics(name_numbers(catalog.load(name), prefix), model_id=model)
-        if path := paths.get("report"):
+        model = log_model(path) if (path := results.get("classifier")) else None
+        for name in SCORES.keys() & results:
+            mlflow.log_metrics(name_numbers(catalog.load(name), SCORES[name]), model_id=model)
+        if path := results.get("report"):
             mlflow.log_artifact(str(path))
-        if "ablation_table" in made:
+        if "ablation_table" in results:
             table = catalog.load("ablation_table")
             log_rows(table, {row: tracker.trace_settings([f"{row}.scores"]) for row in table["variant"]}, experiment)
-    return ["MLflow", f"  {'run':24} {run.run_name}", *([f"  {'model':24} models:/{model}"] if model else [])]
+    return ["MLflow", f"  {'run':24} {info.run_name}", *([f"  {'model':24} models:/{model}"] if model else [])]
+
+
+def find_results(run: Run, tracker: Tracker) -> dict[str, Path | None]:
+    """Return the entries that are this run's to keep, and where they lie.
+
+    They are those it wrote; and of scores and pages those it left alone because they came out the same, where a refresh
+    has found them fresh.
+    """
+    made = {name for node in run.nodes for name in node.outputs}
+    left = made & {*SCORES, "report"} - run.written
+    fresh = {state.entry for state in tracker.find_states() if state.state == "fresh"} if left else set()
+    return {name: tracker.find_path(name) for name in sorted(run.written & TRACKED | left & fresh)}
 
 
 def log_rows(table: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]], experiment: str) -> None:
