@@ -24,12 +24,13 @@ from hmltc_kedro.modeling import HierarchicalClassifier
 from kedro_project import ENVIRONMENT, REPOSITORY, Finished, Project
 
 SECRET = "sk-of-nobody-0123456789"
+PART = "package_classifier,decode_predictions,evaluate_predictions,diagnose_documents,diagnose_run,write_report"
 CHANGE = "--params=infer.decoding.max_paths=1"
 
 
 @dataclass
 class Tracked:
-    """A project with two runs: the stages from training on, and a refresh with another setting."""
+    """A project with two runs: the last nodes of some stages, and a refresh with another setting."""
 
     project: Project
     printed: tuple[str, str]
@@ -48,7 +49,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, first_run: Finished, share
     made.take_run(shared_folder / "first_run", lambda: first_run)  # it is there: its files are copied
     shutil.copy(REPOSITORY / "conf/base/mlflow.yml", made.folder / "conf/base")
     (made.folder / "conf/local/credentials.yml").write_text(f"openai:\n  api_key: {SECRET}\n", "utf-8")
-    first = made.run("--env=test", "--pipelines=train,infer,evaluate,report")
+    first = made.run("--env=test", f"--nodes={PART}")
     second = made.kedro("refresh", "--env=test", CHANGE)
     assert second.code == 0, second.text
     mlflow.set_tracking_uri(f"sqlite:///{made.folder}/mlflow.db")
@@ -66,7 +67,7 @@ def test_two_runs_differ_in_the_setting_that_was_changed_and_know_all_others(tra
     settings = tracked.runs.filter(like="params.")
     changed = settings.loc[:, settings.iloc[0] != settings.iloc[1]]
     assert changed.to_dict("list") == {"params.infer.decoding.max_paths": ["3", "1"]}
-    # Of stages that neither run has run, by the records of what they read.
+    # Of stages that neither has run, by the records of what they read.
     known = {"ingest.on_invalid": "error", "enrich.temperature": "0.7", "llm.client": "recorded", "seed": "42"}
     for name, value in {**known, "encoder.model": "embedded", "train.head.epochs": "1"}.items():
         assert settings[f"params.{name}"].tolist() == [value, value], name
