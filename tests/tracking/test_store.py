@@ -46,7 +46,9 @@ def test_server_of_the_environment_and_of_the_file(tmp_path: Path, monkeypatch: 
 
 
 def test_unknown_key_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^mlflow.yml, `tracking.experimint`: Extra inputs are not permitted$"):
+    with pytest.raises(
+        InputError, match=r"^mlflow.yml, `tracking.experimint`: Extra inputs are not permitted; correct or remove it$"
+    ):
         look(tmp_path, tracking={"experimint": {}})
 
 

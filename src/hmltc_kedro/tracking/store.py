@@ -62,7 +62,9 @@ def find_store(context: KedroContext) -> Store | None:
     except MissingConfigException:  # a configuration of before
         return None
     except ValidationError as error:
-        problems = [f"mlflow.yml, `{'.'.join(map(str, p['loc']))}`: {p['msg']}" for p in error.errors()]
+        problems = [
+            f"mlflow.yml, `{'.'.join(map(str, p['loc']))}`: {p['msg']}; correct or remove it" for p in error.errors()
+        ]
         raise InputError.from_problems(problems) from error
     root = Path(context.project_path).resolve()
     server, created = config.server, config.tracking.experiment.create_experiment_kwargs
