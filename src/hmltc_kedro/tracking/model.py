@@ -6,7 +6,7 @@ import json
 import re
 from importlib.metadata import requires, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -54,17 +54,16 @@ def describe_interface() -> ModelSignature:
     from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
     texts, numbers = Array(DataType.string), Array(DataType.double)
-    fields = {
-        "class_ids": texts,
-        "names": texts,
-        "paths": Array(texts),
-        "scores": numbers,
-        "probabilities": numbers,
-        "fits": DataType.boolean,
-        "decision": DataType.string,
-    }
-    outputs = Schema([ColSpec(kind, name) for name, kind in fields.items()])
-    return ModelSignature(inputs=Schema([ColSpec(DataType.string, "text")]), outputs=outputs)
+    outputs: list[Any] = [
+        ColSpec(texts, "class_ids"),
+        ColSpec(texts, "names"),
+        ColSpec(Array(texts), "paths"),
+        ColSpec(numbers, "scores"),
+        ColSpec(numbers, "probabilities"),
+        ColSpec(DataType.boolean, "fits"),
+        ColSpec(DataType.string, "decision"),
+    ]
+    return ModelSignature(inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(outputs))
 
 
 def list_requirements(classifier: Path) -> list[str]:
