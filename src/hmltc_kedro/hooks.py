@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -30,8 +29,7 @@ from hmltc_kedro.freshness.records import Content
 from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.llm.usage import Usage
 from hmltc_kedro.report.end_of_run import show_ablation, summarise_metrics
-from hmltc_kedro.tracking.runs import Run, track
-from hmltc_kedro.tracking.store import Store, find_store
+from hmltc_kedro.tracking.session import Tracking
 
 logger = logging.getLogger(__name__)
 
@@ -87,16 +85,14 @@ class ProjectHooks:
         self._starts: dict[str, tuple[float, Usage | None]] = {}
         self._lock = threading.Lock()  # nodes may finish in threads
         self._notes = RunNotes()
-        self._store: Store | None = None
-        self._run_params: dict[str, Any] = {}
-        self._began = datetime.now(UTC)
+        self._tracking = Tracking()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Tell the configuration which folder relative paths are meant from: `--conf-source` may lie anywhere."""
         if isinstance(context.config_loader, ProjectConfigLoader):
             context.config_loader.project_path = Path(context.project_path)
-        self._store = find_store(context)
+        self._tracking.find(context)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -107,7 +103,7 @@ class ProjectHooks:
                 that makes it.
         """
         self._ran.clear()
-        self._run_params, self._began = run_params, datetime.now(UTC)
+        self._tracking.begin(run_params)
         self._only_missing = bool(run_params.get("only_missing_outputs"))
         check_parameters(catalog)
         missing = [
@@ -188,21 +184,11 @@ class ProjectHooks:
             blocks.append([f"Language model: {llm.name}", f"  {usage}", *counts])
             written.append("llm_usage")
         blocks.append(_list_files(written, catalog))
-        blocks.append(self._track(pipeline, written, catalog))
+        blocks.append(self._tracking.end(pipeline.nodes, written, catalog))
         left = [node.name for node in pipeline.nodes if node not in ran]
         if left and self._only_missing:
             blocks.append([f"Left alone, their outputs exist: {', '.join(left)}"])
         print("".join("\n" + "\n".join(lines) + "\n" for lines in blocks if lines), end="")
-
-    def _track(self, pipeline: Pipeline, written: list[str], catalog: DataCatalog) -> list[str]:
-        """Keep the run in MLflow, where the extra is installed; the run itself is done, whatever happens there."""
-        run = Run(self._began, self._run_params, pipeline.nodes, set(written))
-        try:
-            return track(self._store, run, catalog) if self._store else []
-        except Exception as error:
-            reason = re.sub(r"//[^/@\s]+@", "//***@", " ".join(str(error).split()))  # a login in an address
-            logger.warning("MLflow has not kept this run (%s)", reason)
-            return []
 
 
 class FreshnessHooks:

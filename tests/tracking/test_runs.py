@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
 
-from hmltc_kedro.hooks import ProjectHooks
 from hmltc_kedro.tracking.runs import Run, find_results, name_numbers, name_settings, track
 from hmltc_kedro.tracking.store import Store
 
@@ -86,14 +84,3 @@ def test_run_that_compares_with_none_or_is_left_out_is_not_kept(
 ) -> None:
     run = Run(datetime.now(UTC), {"pipeline_names": pipelines, "env": None}, [], set(written))
     assert track(make_store(*left_out), run, DataCatalog({})) == []
-
-
-def test_run_succeeds_where_mlflow_does_not(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(*_: Any) -> list[str]:
-        raise OSError("API request to https://me:secret@host/api\nfailed")
-
-    monkeypatch.setattr("hmltc_kedro.hooks.track", refuse)
-    hooks = ProjectHooks()
-    hooks._store = make_store()
-    assert hooks._track(Pipeline([]), ["metrics"], DataCatalog({})) == []
-    assert caplog.messages == ["MLflow has not kept this run (API request to https://***@host/api failed)"]
