@@ -45,6 +45,7 @@ LONGEST = (
     "docs/test_commands.py",
     "modeling/test_fitting.py",
     "test_extras.py",
+    "tracking/test_serve.py",
     "test_sample_accuracy.py",
     "modeling/test_gcn.py",
     "benchmarks/test_accuracy.py",

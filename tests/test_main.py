@@ -11,7 +11,8 @@ import yaml
 
 from kedro_project import ENVIRONMENT, REPOSITORY
 
-QUIET = {name: value for name, value in ENVIRONMENT.items() if name not in ("KEDRO_DISABLE_TELEMETRY", "DO_NOT_TRACK")}
+SILENT = ("KEDRO_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+QUIET = {name: value for name, value in ENVIRONMENT.items() if name not in SILENT}
 """The surroundings of a user who has said nothing about usage data."""
 
 
@@ -76,6 +77,25 @@ def test_no_usage_data_is_sent(tmp_path: Path) -> None:
     )
     done = call(tmp_path, "-c", "; ".join(lines))
     assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+def test_mlflow_sends_no_usage_data_either() -> None:
+    """The command line imports it with kedro-mlflow, and that is when it looks."""
+    pytest.importorskip("kedro_mlflow", reason="the extra mlflow is not installed")
+    script = """
+import os, pathlib, sys
+from kedro.framework.cli.cli import KedroCLI
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mlflow":
+            print("mlflow is imported:", os.environ.get("MLFLOW_DISABLE_TELEMETRY"))
+
+sys.meta_path.insert(0, Watch())
+KedroCLI(pathlib.Path.cwd()).project_groups
+"""
+    done = call(REPOSITORY, "-c", script)
+    assert "mlflow is imported: true\n" in done.stdout, done.stdout + done.stderr
 
 
 # ---------------------------------------------------------------------- the container and the workflow

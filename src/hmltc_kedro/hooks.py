@@ -30,6 +30,7 @@ from hmltc_kedro.freshness.refusals import blame_unrecorded, check_together
 from hmltc_kedro.freshness.tracker import Tracker
 from hmltc_kedro.llm.usage import Usage
 from hmltc_kedro.report.end_of_run import show_ablation, summarise_metrics
+from hmltc_kedro.tracking.session import Tracking
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +86,14 @@ class ProjectHooks:
         self._starts: dict[str, tuple[float, Usage | None]] = {}
         self._lock = threading.Lock()  # nodes may finish in threads
         self._notes = RunNotes()
+        self._tracking = Tracking()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Tell the configuration which folder relative paths are meant from: `--conf-source` may lie anywhere."""
         if isinstance(context.config_loader, ProjectConfigLoader):
             context.config_loader.project_path = Path(context.project_path)
+        self._tracking.find(context)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -101,6 +104,7 @@ class ProjectHooks:
                 that makes it.
         """
         self._ran.clear()
+        self._tracking.begin(run_params)
         self._only_missing = bool(run_params.get("only_missing_outputs"))
         check_parameters(catalog)
         missing = [
@@ -181,6 +185,7 @@ class ProjectHooks:
             blocks.append([f"Language model: {llm.name}", f"  {usage}", *counts])
             written.append("llm_usage")
         blocks.append(_list_files(written, catalog))
+        blocks.append(self._tracking.end(pipeline.nodes, written, catalog))
         left = [node.name for node in pipeline.nodes if node not in ran]
         if left and self._only_missing:
             blocks.append([f"Left alone, their outputs exist: {', '.join(left)}"])

@@ -218,6 +218,15 @@ def test_changed_resource_is_told(chain: Chain) -> None:
     assert set(chain.stale()) == {"described", "joined", "left_over"}
 
 
+def test_settings_of_an_entry_are_those_of_all_it_was_made_from_when_it_was_made(chain: Chain) -> None:
+    assert Tracker([], chain.catalog()).trace_settings(["joined"]) == {"limit": 5, "llm.client": "template"}
+    chain.limit = 3  # of nothing that was made yet
+    assert Tracker([], chain.catalog()).trace_settings(["joined"]) == {"limit": 5, "llm.client": "template"}
+    chain.run(RefreshRunner())
+    assert Tracker([], chain.catalog()).trace_settings(["joined"]) == {"limit": 3, "llm.client": "template"}
+    assert Tracker([], chain.catalog()).trace_settings(["described", "words"]) == {"llm.client": "template"}
+
+
 def test_identity_of_the_language_model_is_told_without_its_key(chain: Chain) -> None:
     direct = Pipeline([Node(describe, ["raw_words", "llm"], "joined", name="describe")])
     tracker = Tracker(direct.nodes, chain.catalog())

@@ -50,7 +50,7 @@ class Project:
         self.raw = folder / "data" / "01_raw"
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copy(REPOSITORY / name, folder)
-        shutil.copytree(REPOSITORY / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+        shutil.copytree(REPOSITORY / "conf", folder / "conf", ignore=shutil.ignore_patterns("local", "mlflow.yml"))
         (folder / "conf" / "local").mkdir()
         (folder / "src").mkdir()  # Kedro wants it; the package itself is installed
         self._cut_sample(REPOSITORY / "data" / "01_raw" / "sample")

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from importlib.util import find_spec
 from typing import NoReturn
 
 from hmltc_kedro.freshness.code import identify_code
@@ -43,6 +44,13 @@ PRELOADED = [
 ]
 """What commands import: each would pay some seconds for it."""
 
+TRACKING = [
+    "kedro_mlflow.framework.cli.cli",
+    "kedro_mlflow.framework.hooks.mlflow_hook",
+    "mlflow.store.tracking.sqlalchemy_store",
+]
+"""What they import where the extra `mlflow` is installed."""
+
 
 def run_command(folder: str, arguments: list[str], out: str, err: str) -> NoReturn:
     """Become `kedro <arguments>` in `folder`."""
@@ -68,7 +76,7 @@ def run_command(folder: str, arguments: list[str], out: str, err: str) -> NoRetu
 def main() -> None:
     """Serve until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    for name in PRELOADED:
+    for name in [*PRELOADED, *(TRACKING if find_spec("kedro_mlflow") else [])]:
         importlib.import_module(name)
     for pipeline in register_pipelines().values():  # parses the project's code, which no test of this server changes
         for node in pipeline.nodes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -239,8 +239,26 @@ class Tracker:
         known = ((name, path, self._read(find_record(path))) for name, path in paths.items() if path is not None)
         return {name: (path, record) for name, path, record in known if record is not None}
 
+    def trace_settings(self, entries: Iterable[str]) -> dict[str, Any]:
+        """Return the settings that entries and all that they were made from were made with, by dotted name.
+
+        They are known as far as the records lead; of two values of one setting the nearest counts.
+        """
+        settings: dict[str, Any] = {}
+        for _, record in self._find_known(entries).values():
+            for each in self._follow(record):
+                settings = {**each.making.settings, **settings}
+        return settings
+
     def _trace(self, record: Record) -> dict[str, str]:
         """Return the digests of all that an entry was made from, as far as the records lead: the nearest counts."""
+        digests: dict[str, str] = {}
+        for each in self._follow(record):
+            digests = {**{name: content.digest for name, content in each.making.inputs.items()}, **digests}
+        return digests
+
+    def _follow(self, record: Record) -> Iterator[Record]:
+        """Yield a record and those of all that its entry was made from, as far as they lead, the nearest first."""
         digests: dict[str, str] = {}
         records = [record]
         for each in records:  # grows while it is gone through
@@ -248,7 +266,7 @@ class Tracker:
             digests |= new
             above = self._find_known(new).items()
             records += [other for name, (_, other) in above if other.content.digest == digests[name]]
-        return digests
+            yield each
 
     def _find_records(self, node: Node) -> dict[str | None, Path]:
         """Return where the records of a node's outputs lie that are in files.
