@@ -54,5 +54,5 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dask,dev,kedro,llm,notebooks,openvino,s3]'
+	$(PIP) --editable '.[dask,dev,kedro,llm,mlflow,notebooks,openvino,s3]'
 	touch $@ $(VENV)/.run
