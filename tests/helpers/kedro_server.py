@@ -5,6 +5,7 @@ Started by `kedro_project`, once a worker. Reads one JSON object a line: the pro
 forked process.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -81,6 +82,8 @@ def main() -> None:
     for pipeline in register_pipelines().values():  # parses the project's code, which no test of this server changes
         for node in pipeline.nodes:
             identify_code(node.func)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays; no command goes through it
     for line in sys.stdin:
         request = json.loads(line)
         process = os.fork()
