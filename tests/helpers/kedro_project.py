@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
@@ -80,22 +81,11 @@ class Project:
 
     def kedro(self, *arguments: str) -> Finished:
         """Run `kedro <arguments>` in the project's folder, in a process of its own."""
-        if sys.platform != "linux":  # elsewhere a process that has loaded torch does not fork well
-            return self.kedro_from_shell(*arguments)
-        server = start_server()
-        assert server.stdin is not None and server.stdout is not None
-        out, err = self.folder / "out.txt", self.folder / "err.txt"
-        request = {"folder": str(self.folder), "arguments": arguments, "out": str(out), "err": str(err)}
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return Finished(code, out.read_text("utf-8"), err.read_text("utf-8"))
+        return call(self.folder, "kedro", *arguments)
 
     def kedro_from_shell(self, *arguments: str) -> Finished:
         """Run `kedro <arguments>` as a shell does, imports and all."""
-        command = [sys.executable, "-m", "kedro", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        return Finished(done.returncode, done.stdout, done.stderr)
+        return call_from_shell(self.folder, "kedro", *arguments)
 
     def run(self, *arguments: str) -> str:
         """Run `kedro run <arguments>`, which is to succeed, and return what it printed."""
@@ -139,6 +129,28 @@ class Project:
                 return done
         shutil.copytree(shared / "data", self.folder / "data", dirs_exist_ok=True)
         return Finished(**json.loads((shared / "finished.json").read_text("utf-8")))
+
+
+def call(folder: Path, program: str, *arguments: str) -> Finished:
+    """Run a command of `kedro` or `hmltc_kedro` in a folder, in a process that has imported what it needs."""
+    if sys.platform != "linux":  # elsewhere a process that has loaded torch does not fork well
+        return call_from_shell(folder, program, *arguments)
+    server = start_server()
+    assert server.stdin is not None and server.stdout is not None
+    with TemporaryDirectory() as output:
+        out, err = Path(output, "out.txt"), Path(output, "err.txt")
+        request = {"folder": str(folder), "program": program, "arguments": arguments, "out": str(out), "err": str(err)}
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return Finished(code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def call_from_shell(folder: Path, program: str, *arguments: str) -> Finished:
+    """Run a command in a folder as a shell does, imports and all."""
+    command = [sys.executable, "-m", program, *arguments]
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 @cache
