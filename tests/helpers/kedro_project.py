@@ -40,6 +40,21 @@ def read_content(path: Path) -> bytes:
     return json.dumps(json.loads(content[8:end]), sort_keys=True).encode() + content[end:]
 
 
+def write_short_encoder(folder: Path) -> str:
+    """Write the embedded encoder with the first of its six layers, and return the globals that name it.
+
+    It tells texts apart, in a sixth of the time.
+    """
+    from hmltc_kedro.text.encoder import TextEncoder
+
+    model = TextEncoder(device="cpu").load_model()
+    bert = model[0].auto_model
+    del bert.encoder.layer[1:]
+    bert.config.num_hidden_layers = 1
+    model.save(str(folder), create_model_card=False)
+    return f"encoder: {folder}\nencoder_backend: torch\n"
+
+
 class Project:
     """A copy of the project's skeleton with small datasets of its own, and its command line.
 
