@@ -5,6 +5,7 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # two threads of torch on a core that is shared wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Hand the longest files out first, so that no worker is left with one of them when all others are done."""
     places = {str(Path(__file__).parent / name): place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(str(item.path), len(places)))
+
+
+gc.disable()  # nothing that is imported goes away
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, and leave out what stays: modules, and thousands of tests."""
+    gc.freeze()
+    gc.enable()
 
 
 DIAMOND_CLASSES = [
