@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.pipelines import STAGES
-from kedro_project import Finished, Project, write_short_encoder
+from kedro_project import Finished, Project
 
 LABELLED = STAGES[: STAGES.index("infer") + 1]
 """Stages up to the labels."""
@@ -238,8 +238,8 @@ class Disturbed:
         self.kept = project.folder / "kept"
         environment = project.folder / "conf" / "calm"
         environment.mkdir()
-        encoder = write_short_encoder(environment / "encoder")
-        (environment / "globals.yml").write_text(f"llm: template\n{encoder}", "utf-8")
+        (environment / "globals.yml").write_text("llm: template\n", "utf-8")
+        project.use_short_encoder("calm")
         write_dataset(project.raw / "calm")
         write_dataset(project.raw / "other")
         for path in sorted((project.raw / "other").rglob("*.txt")):

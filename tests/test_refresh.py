@@ -18,7 +18,7 @@ from hmltc_kedro.corpus.tensors import read_tensors
 from hmltc_kedro.llm import read_answers
 from hmltc_kedro.pseudo_labels.starvation import count_silver_labels
 from hmltc_kedro.taxonomy import Taxonomy
-from kedro_project import REPOSITORY, Finished, Project, write_short_encoder
+from kedro_project import REPOSITORY, Finished, Project
 
 TRAIN = "train/train_corpus.txt"
 KEYWORDS = "class_related_keywords.txt"
@@ -93,8 +93,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, F
     with serve(answer) as (server, url):
         project = Project(tmp_path_factory.mktemp("story"))
         globals_ = project.folder / "conf" / "test" / "globals.yml"
-        own = f"llm: openai\nllm_model: fake\nllm_base_url: {url}\n{write_short_encoder(project.folder / 'short')}"
-        globals_.write_text(globals_.read_text("utf-8") + own, "utf-8")
+        globals_.write_text(
+            f"{globals_.read_text('utf-8')}llm: openai\nllm_model: fake\nllm_base_url: {url}\n", "utf-8"
+        )
+        project.use_short_encoder("test")
         (project.folder / "conf" / "test" / "credentials.yml").write_text(f"openai: {{base_url_key: {KEY}}}\n", "utf-8")
         project.run("--env=test")
         yield project, server

@@ -40,11 +40,8 @@ def read_content(path: Path) -> bytes:
     return json.dumps(json.loads(content[8:end]), sort_keys=True).encode() + content[end:]
 
 
-def write_short_encoder(folder: Path) -> str:
-    """Write the embedded encoder with the first of its six layers, and return the globals that name it.
-
-    It tells texts apart, in a sixth of the time.
-    """
+def write_short_encoder(folder: Path) -> Path:
+    """Write the embedded encoder with the first of its six layers: it tells texts apart, in a sixth of the time."""
     from hmltc_kedro.text.encoder import TextEncoder
 
     model = TextEncoder(device="cpu").load_model()
@@ -52,7 +49,7 @@ def write_short_encoder(folder: Path) -> str:
     del bert.encoder.layer[1:]
     bert.config.num_hidden_layers = 1
     model.save(str(folder), create_model_card=False)
-    return f"encoder: {folder}\nencoder_backend: torch\n"
+    return folder
 
 
 class Project:
@@ -93,6 +90,14 @@ class Project:
             (self.folder / "data" / "04_feature" / name).mkdir(parents=True)
             shutil.copy(cache, self.folder / "data" / "04_feature" / name)
         return target
+
+    def use_short_encoder(self, environment: str) -> None:
+        """Let an environment of this project encode with the short encoder."""
+        encoder, path = self.folder / "short_encoder", self.folder / "conf" / environment / "globals.yml"
+        if not encoder.is_dir():
+            write_short_encoder(encoder)
+        with path.open("a", encoding="utf-8") as lines:
+            lines.write(f"encoder: {encoder}\nencoder_backend: torch\n")
 
     def kedro(self, *arguments: str) -> Finished:
         """Run `kedro <arguments>` in the project's folder, in a process of its own."""
