@@ -289,7 +289,7 @@ def test_missing_raw_files_are_named(project: Project) -> None:
         (
             ["--pipeline=ablation", "--params=ablation.variants.gcn.pseudo_label.neighbours=0"],
             "^Error: ablation.variants.gcn.pseudo_label.neighbours: the row `gcn` does not read this, it would change "
-            "nothing; it reads infer.batch_size, infer.decoding, train$",
+            "nothing; it reads infer.batch_size, infer.decoding, pseudo_label.views, train$",
         ),
         (["--params=dataset=../x"], "^Error: dataset: '../x' is no name; it is the name of a folder in data/01_raw: "),
         (["--params=datset=x"], "there is no parameter `datset`; use .*dataset"),
