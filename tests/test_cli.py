@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -184,7 +185,9 @@ def test_only_missing_outputs_makes_what_is_missing(project: Project, first_run:
 
 
 @pytest.mark.slow
-def test_paper_leaves_the_outputs_of_base_alone_and_base_is_repeatable(project: Project, first_run: Finished) -> None:
+def test_paper_leaves_the_outputs_of_base_alone_and_base_is_repeatable(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.use_short_encoder("base")
     base_run = "--params=" + QUICK.format(1)
     project.run(base_run)
     base = project.read_digests()

@@ -1,6 +1,7 @@
 """The notebooks run from top to bottom on what a run has written, and are kept without outputs."""
 
 import ast
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def kernel(project: Project) -> Iterator[NotebookClient]:
     folder.mkdir()
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(nbformat.v4.new_notebook(), timeout=120, kernel_name="python3", resources=resources)
-    with client.setup_kernel():
+    with client.setup_kernel(env={**os.environ, "KEDRO_ENV": "test"}):
         yield client
 
 
@@ -66,7 +67,6 @@ def test_notebook_runs_and_draws(path: Path, project: Project, ablation_run: Fin
     shutil.copy(path, folder)
     lying = sorted(folder.iterdir())
     book = nbformat.read(folder / path.name, 4)
-    book.cells[1].source = f"{LOAD}\n%reload_kedro --env=test"
     execute(kernel, book)
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     figures = [output for output in outputs if "application/vnd.plotly.v1+json" in output.get("data", {})]

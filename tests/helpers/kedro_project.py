@@ -96,8 +96,13 @@ class Project:
         encoder, path = self.folder / "short_encoder", self.folder / "conf" / environment / "globals.yml"
         if not encoder.is_dir():
             write_short_encoder(encoder)
-        with path.open("a", encoding="utf-8") as lines:
-            lines.write(f"encoder: {encoder}\nencoder_backend: torch\n")
+        lines = [
+            line
+            for line in path.read_text("utf-8").splitlines()
+            if not line.startswith(("encoder:", "encoder_backend:"))
+        ]
+        lines += [f"encoder: {encoder}", "encoder_backend: torch"]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
 
     def kedro(self, *arguments: str) -> Finished:
         """Run `kedro <arguments>` in the project's folder, in a process of its own."""
