@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
+unexport PYTHONDONTWRITEBYTECODE # what one process compiles, dozens that the tests start need not
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format docs viz viz-build notebooks clean
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -184,7 +185,9 @@ def test_only_missing_outputs_makes_what_is_missing(project: Project, first_run:
 
 
 @pytest.mark.slow
-def test_paper_leaves_the_outputs_of_base_alone_and_base_is_repeatable(project: Project, first_run: Finished) -> None:
+def test_paper_leaves_the_outputs_of_base_alone_and_base_is_repeatable(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.use_short_encoder("base")
     base_run = "--params=" + QUICK.format(1)
     project.run(base_run)
     base = project.read_digests()
@@ -289,7 +292,7 @@ def test_missing_raw_files_are_named(project: Project) -> None:
         (
             ["--pipeline=ablation", "--params=ablation.variants.gcn.pseudo_label.neighbours=0"],
             "^Error: ablation.variants.gcn.pseudo_label.neighbours: the row `gcn` does not read this, it would change "
-            "nothing; it reads infer.batch_size, infer.decoding, train$",
+            "nothing; it reads infer.batch_size, infer.decoding, pseudo_label.views, train$",
         ),
         (["--params=dataset=../x"], "^Error: dataset: '../x' is no name; it is the name of a folder in data/01_raw: "),
         (["--params=datset=x"], "there is no parameter `datset`; use .*dataset"),

@@ -239,6 +239,7 @@ class Disturbed:
         environment = project.folder / "conf" / "calm"
         environment.mkdir()
         (environment / "globals.yml").write_text("llm: template\n", "utf-8")
+        project.use_short_encoder("calm")
         write_dataset(project.raw / "calm")
         write_dataset(project.raw / "other")
         for path in sorted((project.raw / "other").rglob("*.txt")):

@@ -9,17 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kedro_project import ENVIRONMENT, REPOSITORY
-
-SILENT = ("KEDRO_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
-QUIET = {name: value for name, value in ENVIRONMENT.items() if name not in SILENT}
-"""The surroundings of a user who has said nothing about usage data."""
-
-
-def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=QUIET, capture_output=True, text=True, check=False
-    )
+from kedro_project import ENVIRONMENT, REPOSITORY, call, call_from_shell
 
 
 @pytest.fixture(scope="module")
@@ -33,38 +23,46 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_commands_work_where_conf_lies(away: Path) -> None:
-    done = call(away, "-m", "hmltc_kedro", "--pipelines=ingest")
-    assert done.returncode == 0, done.stderr
+    done = call(away, "hmltc_kedro", "--pipelines=ingest")
+    assert done.code == 0, done.err
     assert (away / "data/02_intermediate/sample/documents.parquet").is_file()
-    done = call(away, "-m", "hmltc_kedro", "status", "--pipelines=ingest")
-    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "5 fresh", done.stderr
-    done = call(away, "-m", "hmltc_kedro", "refresh", "--pipelines=ingest")
-    assert done.returncode == 0 and "Nothing to refresh" in done.stdout, done.stderr
+    done = call(away, "hmltc_kedro", "status", "--pipelines=ingest")
+    assert done.code == 0 and done.out.splitlines()[-1] == "5 fresh", done.err
+    done = call(away, "hmltc_kedro", "refresh", "--pipelines=ingest")
+    assert done.code == 0 and "Nothing to refresh" in done.out, done.err
 
 
 def test_archive_serves_as_configuration(away: Path, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "conf-hmltc_kedro"), "gztar", away, "conf")
     shutil.copytree(away / "data", tmp_path / "data")
-    done = call(tmp_path, "-m", "hmltc_kedro", "status", "--pipelines=ingest", f"--conf-source={archive}")
-    assert done.returncode == 0, done.stderr
-    assert "documents" in done.stdout
+    done = call(tmp_path, "hmltc_kedro", "status", "--pipelines=ingest", f"--conf-source={archive}")
+    assert done.code == 0, done.err
+    assert "documents" in done.out
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["status"], ["refresh"]])
 def test_missing_configuration_is_one_line(tmp_path: Path, command: list[str]) -> None:
-    done = call(tmp_path, "-m", "hmltc_kedro", *command)
+    done = call(tmp_path, "hmltc_kedro", *command)
     where = "stand in the folder of `conf`, or give it with --conf-source, a folder or conf-hmltc_kedro.tar.gz"
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"Error: {tmp_path / 'conf' / 'base'}: no such folder; {where}"
-    assert "Traceback" not in done.stderr
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == f"Error: {tmp_path / 'conf' / 'base'}: no such folder; {where}"
+    assert "Traceback" not in done.err
 
 
 def test_help_has_all_commands(tmp_path: Path) -> None:
-    done = call(tmp_path, "-m", "hmltc_kedro", "--help")
-    assert "Usage: hmltc_kedro [OPTIONS] COMMAND [ARGS]..." in done.stdout
-    assert all(
-        f"\n  {name} " in done.stdout for name in ("new-dataset", "predict", "refresh", "review", "run", "status")
-    )
+    done = call_from_shell(tmp_path, "hmltc_kedro", "--help")
+    assert "Usage: hmltc_kedro [OPTIONS] COMMAND [ARGS]..." in done.out
+    assert all(f"\n  {name} " in done.out for name in ("new-dataset", "predict", "refresh", "review", "run", "status"))
+
+
+SILENT = ("KEDRO_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+QUIET = {name: value for name, value in ENVIRONMENT.items() if name not in SILENT}
+"""The surroundings of a user who has said nothing about usage data."""
+
+
+def run_quietly(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, env=QUIET, capture_output=True, text=True, check=False)
 
 
 def test_no_usage_data_is_sent(tmp_path: Path) -> None:
@@ -75,7 +73,7 @@ def test_no_usage_data_is_sent(tmp_path: Path) -> None:
         "from kedro_telemetry.plugin import _check_for_telemetry_consent",
         "print(_check_for_telemetry_consent(None))",
     )
-    done = call(tmp_path, "-c", "; ".join(lines))
+    done = run_quietly("; ".join(lines), tmp_path)
     assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
@@ -94,7 +92,7 @@ class Watch:
 sys.meta_path.insert(0, Watch())
 KedroCLI(pathlib.Path.cwd()).project_groups
 """
-    done = call(REPOSITORY, "-c", script)
+    done = run_quietly(script, REPOSITORY)
     assert "mlflow is imported: true\n" in done.stdout, done.stdout + done.stderr
 
 

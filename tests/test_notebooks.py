@@ -1,8 +1,10 @@
 """The notebooks run from top to bottom on what a run has written, and are kept without outputs."""
 
 import ast
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -38,18 +40,34 @@ def test_notebook_has_no_logic_of_its_own(path: Path) -> None:
     assert {module.split(".")[0] for module in modules} <= {"hmltc_kedro", "pandas", "plotly"}
 
 
+@pytest.fixture(scope="module")
+def kernel(project: Project) -> Iterator[NotebookClient]:
+    """Return a client of one kernel for all notebooks, in the folder where they lie: what is imported stays."""
+    folder = project.folder / "notebooks"
+    folder.mkdir()
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(nbformat.v4.new_notebook(), timeout=120, kernel_name="python3", resources=resources)
+    with client.setup_kernel(env={**os.environ, "KEDRO_ENV": "test"}):
+        yield client
+
+
+def execute(kernel: NotebookClient, book: nbformat.NotebookNode) -> None:
+    """Run the cells of a notebook, which finds neither names nor extensions of the one before."""
+    empty = "%reset -f\nget_ipython().extension_manager.loaded.clear()"
+    for part in (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(empty)]), book):
+        kernel.nb = part
+        kernel.execute(cleanup_kc=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_draws(path: Path, project: Project, ablation_run: Finished) -> None:
+def test_notebook_runs_and_draws(path: Path, project: Project, ablation_run: Finished, kernel: NotebookClient) -> None:
     before = project.read_digests("test")
     folder = project.folder / "notebooks"
-    folder.mkdir(exist_ok=True)
     shutil.copy(path, folder)
     lying = sorted(folder.iterdir())
     book = nbformat.read(folder / path.name, 4)
-    book.cells[1].source = f"{LOAD}\n%reload_kedro --env=test"
-    client = NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
-    client.execute()
+    execute(kernel, book)
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     figures = [output for output in outputs if "application/vnd.plotly.v1+json" in output.get("data", {})]
     tables = [output for output in outputs if "<table" in output.get("data", {}).get("text/html", "")]
@@ -61,14 +79,12 @@ def test_notebook_runs_and_draws(path: Path, project: Project, ablation_run: Fin
 
 
 @pytest.mark.slow
-def test_entry_that_is_missing_is_one_line_with_its_command(project: Project, first_run: Finished) -> None:
-    folder = project.folder / "notebooks"
-    folder.mkdir(exist_ok=True)
+def test_entry_that_is_missing_is_one_line_with_its_command(first_run: Finished, kernel: NotebookClient) -> None:
     cells = [f"{LOAD}\n%reload_kedro --env=paper --params=dataset=elsewhere", 'catalog.load("final.predictions")']
     cells += ['catalog.load("no_such_entry")', "1 / 0", '"predictions" in catalog.keys()']
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(book, timeout=120, kernel_name="python3", resources=resources, allow_errors=True).execute()
+    may_fail = {"tags": ["raises-exception"]}
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata=may_fail) for source in cells])
+    execute(kernel, book)
     said = ["".join(str(o.get("text", "")) for o in cell.outputs) for cell in book.cells]
     command = "kedro run --pipeline=ablation --env=paper --params=dataset=elsewhere"
     assert said[0] == ""

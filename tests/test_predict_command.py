@@ -1,11 +1,8 @@
 """`kedro predict` as a user meets it: a table goes in, a table comes out."""
 
-import subprocess
-import sys
-
 import pandas as pd
 
-from kedro_project import ENVIRONMENT, Finished, Project
+from kedro_project import Finished, Project, call
 
 
 def test_table_is_labelled_by_the_trained_model(project: Project, first_run: Finished) -> None:
@@ -15,11 +12,10 @@ def test_table_is_labelled_by_the_trained_model(project: Project, first_run: Fin
     table = pd.DataFrame({"sku": [key for key, _, _ in rows], "title": [text for _, _, text in rows]})
     table.to_csv(project.folder / "shop.csv", index=False)
     columns = "--params=ingest.columns.doc_id=sku,ingest.columns.text=title"
-    command = [sys.executable, "-m", "hmltc_kedro", "predict", "shop.csv", "--to", "out.csv", "--env=test", columns]
-    done = subprocess.run(command, cwd=project.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Written to out.csv"
-    assert done.stdout.splitlines()[-2].startswith("shop.csv: 20 documents labelled")
+    done = call(project.folder, "hmltc_kedro", "predict", "shop.csv", "--to", "out.csv", "--env=test", columns)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == "Written to out.csv"
+    assert done.out.splitlines()[-2].startswith("shop.csv: 20 documents labelled")
     labels = pd.read_csv(project.folder / "out.csv", dtype=str, encoding="utf-8-sig")
     predictions = pd.read_parquet(project.folder / "data/07_model_output/sample/test/predictions.parquet")
     own = predictions["source"] == "model"  # what was judged keeps what was said of it

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import signal
 import threading
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from hmltc_kedro.llm.client import ChatRequest
@@ -36,6 +39,18 @@ class Response:
 
 def make_requests(n: int, prefix: str = "question") -> list[ChatRequest]:
     return [ChatRequest("describe_class", str(i), f"{prefix} {i}", ClassDescription) for i in range(n)]
+
+
+def ask_and_print(url: str, cache: Path, n: int, **settings: Any) -> None:
+    """Ask a server n questions, and print how many answers there are, and how many of them were paid for, and not."""
+    from hmltc_kedro.llm.openai_client import OpenAIClient
+    from hmltc_kedro.llm.settings import OpenAISettings
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignore"
+    logging.basicConfig(level=logging.INFO)
+    client = OpenAIClient(OpenAISettings(base_url=url, backoff=0.01, **settings), cache)
+    answers = client.ask(make_requests(n))
+    print(sum(a.value is not None for a in answers), client.usage.calls, client.usage.cached)
 
 
 def prompt_of(body: Body) -> str:

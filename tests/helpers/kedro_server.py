@@ -1,10 +1,11 @@
-"""Run `kedro` commands one after another, each in a process of its own, with the imports paid for once.
+"""Run commands of `kedro` and `hmltc_kedro`, each in a process of its own, with the imports paid for once.
 
-Started by `kedro_project`, once a worker. Reads one JSON object a line: the project's folder, the arguments of
-`kedro`, and the files that take its output; answers with the exit code. The commands run Kedro's own `main`, in a
-forked process.
+Started by `kedro_project`, once a worker. Reads one JSON object a line: the folder to stand in, the program and its
+arguments, and the files that take its output; answers with the exit code. The commands run the program's own `main`,
+in a forked process.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import NoReturn
 from hmltc_kedro.freshness.code import identify_code
 from hmltc_kedro.pipeline_registry import register_pipelines
 from hmltc_kedro.pipelines import STAGES
+from hmltc_kedro.report.page import make_environment
 
 PRELOADED = [
     "kedro.framework.cli.project",
@@ -52,17 +54,19 @@ TRACKING = [
 """What they import where the extra `mlflow` is installed."""
 
 
-def run_command(folder: str, arguments: list[str], out: str, err: str) -> NoReturn:
-    """Become `kedro <arguments>` in `folder`."""
+PROGRAMS = {"kedro": "kedro.framework.cli", "hmltc_kedro": "hmltc_kedro.__main__"}
+"""Where the function `main` of a program is."""
+
+
+def run_command(folder: str, program: str, arguments: list[str], out: str, err: str) -> NoReturn:
+    """Become `<program> <arguments>` in `folder`."""
     for name, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.chdir(folder)
-    sys.argv = ["kedro", *arguments]
+    sys.argv = [program, *arguments]
     code: object = 0
     try:
-        from kedro.framework.cli import main
-
-        main()
+        importlib.import_module(PROGRAMS[program]).main()
     except SystemExit as exit_:
         code = exit_.code
     except BaseException:
@@ -81,6 +85,10 @@ def main() -> None:
     for pipeline in register_pipelines().values():  # parses the project's code, which no test of this server changes
         for node in pipeline.nodes:
             identify_code(node.func)
+    for name in make_environment().list_templates(extensions=["html"]):
+        make_environment().get_template(name)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays; no command goes through it
     for line in sys.stdin:
         request = json.loads(line)
         process = os.fork()

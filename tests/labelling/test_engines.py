@@ -3,12 +3,12 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +17,9 @@ import pytest
 
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.labelling import engines
-from hmltc_kedro.labelling.engines import Dask, Engine, Processes, Serial, WorkerDied, make_engine
+from hmltc_kedro.labelling.engines import Dask, Engine, Processes, Serial, WorkerDied, choose_context, make_engine
 from hmltc_kedro.labelling.folder import BulkFolder
-from labelling_jobs import Task, do_task
+from labelling_jobs import Task, do_task, run_dask
 
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="distributed is not installed")
 
@@ -27,32 +27,28 @@ Label = Callable[..., dict[str, Any]]
 
 
 @contextmanager
-def start(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a group of its own, and end the group."""
-    helpers = str(Path(__file__).parents[1] / "helpers")
-    path = os.pathsep.join([helpers, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    null = subprocess.DEVNULL
-    process = subprocess.Popen(command, env=environment, stdout=null, stderr=null, start_new_session=True)
+def start_dask(*command: str) -> Iterator[BaseProcess]:
+    """Run `dask <command>` in a process, and end it."""
+    process = choose_context().Process(target=run_dask, args=command)
+    process.start()
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.kill()
+        process.join(10)
 
 
 @contextmanager
-def start_cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def start_cluster(workers: int) -> Iterator[tuple[str, list[BaseProcess]]]:
     """Run a Dask scheduler and workers on the loopback, without nannies; yield its address and the workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address, dask = f"tcp://127.0.0.1:{port}", (sys.executable, "-m", "dask")
-    local = ("--host", "127.0.0.1", "--no-dashboard")
+    address, local = f"tcp://127.0.0.1:{port}", ("--host", "127.0.0.1", "--no-dashboard")
     with ExitStack() as stack:
-        stack.enter_context(start(*dask, "scheduler", *local, "--port", str(port)))
+        stack.enter_context(start_dask("scheduler", *local, "--port", str(port)))
         own = ("worker", address, *local, "--no-nanny", "--nthreads", "1", "--death-timeout", "60")
-        yield address, [stack.enter_context(start(*dask, *own)) for _ in range(workers)]
+        yield address, [stack.enter_context(start_dask(*own)) for _ in range(workers)]
 
 
 # ---------------------------------------------------------------------- which engine
@@ -103,16 +99,20 @@ def test_no_scheduler_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------------- the same labels
 
 
-@pytest.mark.parametrize("name", ["processes", pytest.param("dask", marks=needs_dask)])
-def test_labels_are_those_of_one_process(folder: BulkFolder, label: Label, name: Any) -> None:
-    alone = replace(folder, target=f"{folder.target}-serial")
-    expected = label(alone)
-    manifest = label(folder, engine=make_engine(name, 2, None))
+def check_labels(done: BulkFolder, manifest: dict[str, Any], alone: BulkFolder, expected: dict[str, Any]) -> None:
+    """Compare what a run has written, and says, with what one process did, but for the time."""
     without = {"seconds": 0, "shards": 0}
     assert {**manifest, **without} == {**expected, **without}
+    assert list(manifest["shards"]) == list(expected["shards"])
     for labels, shard in expected["shards"].items():
         assert {**manifest["shards"][labels], "seconds": 0} == {**shard, "seconds": 0}
-        pd.testing.assert_frame_equal(*(pd.read_parquet(Path(f.target) / labels) for f in (folder, alone)))
+        pd.testing.assert_frame_equal(*(pd.read_parquet(Path(f.target) / labels) for f in (done, alone)))
+
+
+def test_labels_are_those_of_one_process(folder: BulkFolder, label: Label) -> None:
+    alone = replace(folder, target=f"{folder.target}-serial")
+    expected = label(alone)
+    check_labels(folder, label(folder, engine=make_engine("processes", 2, None)), alone, expected)
 
 
 # ---------------------------------------------------------------------- workers that die
@@ -180,23 +180,18 @@ def test_dask_worker_that_is_killed_loses_and_doubles_nothing(folder: BulkFolder
                     yield pair
 
         manifest = label(folder, engine=Killing())
-    assert killed == [1] and manifest["failures"] == {}
-    assert list(manifest["shards"]) == list(expected["shards"]) and manifest["rows"] == expected["rows"] == 32
-    for labels in expected["shards"]:
-        pd.testing.assert_frame_equal(*(pd.read_parquet(Path(f.target) / labels) for f in (folder, alone)))
+    assert killed == [1] and manifest["failures"] == {} and manifest["rows"] == 32
+    check_labels(folder, manifest, alone, expected)
     assert sorted(p.name for p in Path(folder.target).glob("*.parquet")) == sorted(expected["shards"])
 
 
 @pytest.mark.slow
 @needs_dask
-def test_job_of_which_dask_workers_die_is_set_aside_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_job_of_which_dask_workers_die_is_set_aside_and_no_other(tmp_path: Path) -> None:
     import dask
 
-    helpers = str(Path(__file__).parents[1] / "helpers")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([helpers, os.environ.get("PYTHONPATH", "")]))
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+    method = {} if sys.platform == "win32" else {"distributed.worker.multiprocessing-method": "forkserver"}
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1, **method}):
         outcomes = dict(Dask(None, 2, 1).map(do_task, make_tasks(tmp_path, 5, 1, always=True)))
     assert {task.number: str(outcome) for task, outcome in outcomes.items()} == {
         **{number: str(number) for number in (0, 2, 3, 4)},

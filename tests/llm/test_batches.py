@@ -7,19 +7,18 @@ import logging
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fake_batch import FakeBatchServer, serve_batches
-from fake_llm import KEY, Body, Response, answer_for, completion, failure, good, make_requests, prompt_of
+from fake_llm import KEY, Body, Response, answer_for, ask_and_print, completion, failure, good, make_requests, prompt_of
+from forked import Forked
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm import batch_files, batch_server, batches
 from hmltc_kedro.llm.batch_book import KEPT, Batch, BatchBook
@@ -140,33 +139,9 @@ def test_no_question_no_batch(batch_client) -> None:
 
 # ------------------------------------------------------------------ killed, interrupted, side by side
 
-SCRIPT = textwrap.dedent(
-    """
-    import logging
-    import signal
-    import sys
-    from fake_llm import make_requests
-    from hmltc_kedro.llm.openai_client import OpenAIClient
-    from hmltc_kedro.llm.settings import OpenAISettings
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignore"
-    logging.basicConfig(level=logging.INFO)
-    url, cache, n = sys.argv[1:]
-    client = OpenAIClient(OpenAISettings(base_url=url, batch=True, batch_poll=0.05, backoff=0.01), cache)
-    answers = client.ask(make_requests(int(n)))
-    print(sum(a.value is not None for a in answers), client.usage.calls, client.usage.cached)
-    """
-)
-
-
-def start(url: str, cache: Path, n: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, url, str(cache), str(n)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": f"{Path(__file__).parents[1] / 'helpers'}:{Path(__file__).parents[2] / 'src'}"},
-    )
+def start(url: str, cache: Path, n: int) -> Forked:
+    return Forked(cache.parent, partial(ask_and_print, batch=True, batch_poll=0.05), url, cache, n)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
@@ -218,8 +193,8 @@ def test_the_batch_of_a_killed_process_is_taken_up_by_one_that_waits(tmp_path: P
         wait_for(lambda: server.batches and server.batches[0].looks >= 2)
         second = start(url, cache, 60)
         wait_for(lambda: len(server.batches) == 2, 60)
-        first.kill()
-        first.communicate()
+        first.send_signal(signal.SIGKILL)
+        first.communicate(timeout=20)
         server.held.clear()
         output = second.communicate(timeout=60)
     assert second.returncode == 0 and output[0].split() == ["60", "60", "0"], output

@@ -46,6 +46,7 @@ def server() -> Iterator[tuple[FakeServer, str]]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("llm_project"))
+    made.use_short_encoder("test")
     (made.folder / "conf" / "base" / "credentials.yml").write_text(f"openai:\n  base_url_key: {KEY}\n", "utf-8")
     return made
 

@@ -8,16 +8,26 @@ import logging
 import random
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fake_llm import KEY, Response, answer_for, completion, failure, good, make_requests, prompt_of, serve
+from fake_llm import (
+    KEY,
+    Response,
+    answer_for,
+    ask_and_print,
+    completion,
+    failure,
+    good,
+    make_requests,
+    prompt_of,
+    serve,
+)
+from forked import Forked
 from hmltc_kedro.enrichment.descriptions import ask_for_descriptions, collect_descriptions
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.llm.cache import read_answers
@@ -442,32 +452,8 @@ def test_two_thousand_requests_with_faults(make_client) -> None:
     assert read_answers(client._cache_path)["subject"].nunique() == 2000
 
 
-SCRIPT = textwrap.dedent(
-    """
-    import signal
-    import sys
-    from fake_llm import make_requests
-    from hmltc_kedro.llm.openai_client import OpenAIClient
-    from hmltc_kedro.llm.settings import OpenAISettings
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignore"
-    url, cache, n = sys.argv[1:]
-    settings = OpenAISettings(base_url=url, concurrency=8, backoff=0.01, timeout=10)
-    client = OpenAIClient(settings, cache)
-    answers = client.ask(make_requests(int(n)))
-    print(sum(a.value is not None for a in answers), client.usage.calls)
-    """
-)
-
-
-def start(url: str, cache: Path, n: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, url, str(cache), str(n)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": f"{Path(__file__).parents[1] / 'helpers'}:{Path(__file__).parents[2] / 'src'}"},
-    )
+def start(url: str, cache: Path, n: int) -> Forked:
+    return Forked(cache.parent, partial(ask_and_print, concurrency=8, timeout=10), url, cache, n)
 
 
 def wait_for(condition, seconds: float = 30.0) -> None:
@@ -498,7 +484,7 @@ def test_a_killed_run_is_continued(tmp_path: Path, how: signal.Signals) -> None:
         second = start(url, cache, 300)
         output = second.communicate(timeout=60)
     assert second.returncode == 0, output[1]
-    assert output[0].split() == ["300", str(300 - kept)]
+    assert output[0].split() == ["300", str(300 - kept), str(kept)]
     assert server.total <= 300 + 8
 
 
@@ -508,7 +494,7 @@ def test_two_processes_ask_nothing_twice(tmp_path: Path) -> None:
         processes = [start(url, cache, 300) for _ in range(2)]
         outputs = [p.communicate(timeout=60) for p in processes]
     assert [p.returncode for p in processes] == [0, 0], outputs
-    answered, calls = zip(*(map(int, out.split()) for out, _ in outputs), strict=True)
+    answered, calls, _ = zip(*(map(int, out.split()) for out, _ in outputs), strict=True)
     assert answered == (300, 300) and sum(calls) == 300 and server.total == 300
     assert set(server.asked.values()) == {1}
     assert min(calls) > 0, "both work"

@@ -3,9 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -398,28 +395,6 @@ def test_card_says_what_the_model_is_and_how_it_was_made(saved: Path) -> None:
     card = (saved / "README.md").read_text("utf-8")
     assert "7 classes" in card and "roots: animals, garden" in card
     assert "- seed: 7" in card
-
-
-@pytest.mark.slow
-def test_model_works_where_kedro_is_not_installed(saved: Path, classifier: HierarchicalClassifier) -> None:
-    script = f"""
-        import json, sys
-
-        class NoKedro:
-            def find_spec(self, name, path=None, target=None):
-                if name.split(".")[0] in ("kedro", "kedro_datasets", "kedro_viz"):
-                    raise ImportError(f"{{name}} is not installed")
-
-        sys.meta_path.insert(0, NoKedro())
-        from hmltc_kedro import HierarchicalClassifier
-
-        predictions = HierarchicalClassifier.load({str(saved)!r}, device="cpu").predict({TEXTS!r})
-        assert not any(name.split(".")[0] == "kedro" for name in sys.modules)
-        print(json.dumps([p.class_ids for p in predictions]))
-    """
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout.splitlines()[-1]) == [p.class_ids for p in classifier.predict(TEXTS)]
 
 
 # ---------------------------------------------------------------------- backends

@@ -11,8 +11,9 @@ from sentence_transformers import SentenceTransformer
 
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.encoder import TextEncoder
-from hmltc_kedro.text.models import open_model, resolve_model
+from hmltc_kedro.text.models import open_model
 from hmltc_kedro.text.windows import encode_texts
+from kedro_project import write_short_encoder
 from small_corpus import CORPUS, ODD_TEXTS
 
 pytest.importorskip("openvino")
@@ -32,10 +33,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         yield folder / "hmltc_kedro" / "openvino"
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an encoder that is converted in little time."""
+    return write_short_encoder(tmp_path_factory.mktemp("short"))
+
+
 @pytest.fixture
-def model() -> SentenceTransformer:
-    """Return a copy of the embedded model."""
-    return open_model(resolve_model("embedded"), "cpu", 64)
+def model(short: Path) -> SentenceTransformer:
+    """Return a copy of the short encoder."""
+    return open_model(short, "cpu", 64)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +68,12 @@ def test_batches_and_windows_change_no_vector(encoder: TextEncoder) -> None:
 
 
 def test_model_is_made_once_and_a_saved_copy_is_the_same(
-    model: SentenceTransformer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short: Path, model: SentenceTransformer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     openvino_model.run_on_openvino(model, "openvino")
     made = sorted(path.name for path in cache.iterdir())
     monkeypatch.setattr(openvino_model, "convert", lambda *_: pytest.fail("it was made before"))
-    open_model(resolve_model("embedded"), "cpu", 64).save(str(tmp_path / "copy"))
+    open_model(short, "cpu", 64).save(str(tmp_path / "copy"))
     again = open_model(tmp_path / "copy", "cpu", 64, "openvino")
     np.testing.assert_allclose(again.encode(["a cat"]), model.encode(["a cat"]), atol=1e-6)
     assert sorted(path.name for path in cache.iterdir()) == made
@@ -85,7 +92,7 @@ def test_other_weights_are_another_model(model: SentenceTransformer) -> None:
 
 @pytest.mark.parametrize("file", ["model.bin", "model.xml", "files.json"])
 def test_damaged_files_are_made_again(
-    model: SentenceTransformer, cache: Path, file: str, caplog: pytest.LogCaptureFixture
+    short: Path, model: SentenceTransformer, cache: Path, file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = openvino_model.run_on_openvino(model, "openvino").encode(["a cat"])
     names = ["input_ids", "attention_mask", "token_type_ids"]
@@ -94,7 +101,7 @@ def test_damaged_files_are_made_again(
     content = damaged.read_bytes()
     damaged.write_bytes(content[: len(content) // 2])
     with caplog.at_level(logging.WARNING):
-        vectors = open_model(resolve_model("embedded"), "cpu", 64, "openvino").encode(["a cat"])
+        vectors = open_model(short, "cpu", 64, "openvino").encode(["a cat"])
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
     assert "damaged" in caplog.text
     assert openvino_model.read_files(damaged.parent) is not None

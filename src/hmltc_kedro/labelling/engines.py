@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from typing import Any, Literal, Protocol, TypeVar
 
 from hmltc_kedro.display import hidden_progress
@@ -75,7 +77,7 @@ class Processes:
         while todo or suspects:
             queue, width = (suspects, 1) if suspects else (todo, self._workers)
             in_hand: dict[Future[R], tuple[J, int]] = {}
-            pool = ProcessPoolExecutor(width, get_context("spawn"))
+            pool = ProcessPoolExecutor(width, choose_context())
             try:
                 while queue or in_hand:
                     while queue and len(in_hand) < width:
@@ -93,6 +95,18 @@ class Processes:
                         suspects.append((job, deaths + 1))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+def choose_context() -> BaseContext:
+    """Return how processes begin: on Linux as copies of one that has imported what all of them need.
+
+    Elsewhere libraries that a process has loaded do not survive a fork, and each process imports for itself.
+    """
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["sentence_transformers", "torch"])
+    return context
 
 
 def _do(function: Callable[[J], R], job: J, threads: int) -> R:

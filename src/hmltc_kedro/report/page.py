@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -20,6 +21,20 @@ N_BARS = 10
 """Classes named at each end of the distribution."""
 
 
+@cache
+def make_environment() -> Environment:
+    """Return the page's templates, each of which is read and translated once."""
+    environment = Environment(
+        loader=PackageLoader("hmltc_kedro.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": show_number, "score": show_score, "share": show_share, "interval": show_interval}
+    return environment
+
+
 def build_page(run: RunEntries, title: str, stages: Sequence[str]) -> str:
     """Return the report as one HTML document.
 
@@ -32,19 +47,11 @@ def build_page(run: RunEntries, title: str, stages: Sequence[str]) -> str:
         title: of the page, such as the name of the dataset.
         stages: of a run, in their order.
     """
-    environment = Environment(
-        loader=PackageLoader("hmltc_kedro.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": show_number, "score": show_score, "share": show_share, "interval": show_interval}
     script = _read_template("script.js")
     characters = document_summaries.count_characters(run.documents)
     chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics, characters)
     packed = document_summaries.pack_documents(run, chosen)
-    return environment.get_template("page.html").render(
+    return make_environment().get_template("page.html").render(
         title=title,
         stage_names=stages,
         run=run,
