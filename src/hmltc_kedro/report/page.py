@@ -51,7 +51,8 @@ def build_page(run: RunEntries, title: str, stages: Sequence[str]) -> str:
     characters = document_summaries.count_characters(run.documents)
     chosen = document_summaries.choose_documents(run.predictions, run.document_diagnostics, characters)
     packed = document_summaries.pack_documents(run, chosen)
-    return make_environment().get_template("page.html").render(
+    page = make_environment().get_template("page.html")
+    return page.render(
         title=title,
         stage_names=stages,
         run=run,
