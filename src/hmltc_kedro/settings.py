@@ -4,6 +4,7 @@ import os
 
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.hooks import FreshnessHooks, ProjectHooks
+from hmltc_kedro_init import silence_mlflow
 
 # Kedro sends usage data unless it is told not to: `.telemetry` is for the repository, this for the installed package.
 # MLflow does too, from the moment it is imported.
@@ -12,6 +13,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # What it says of every file it copies is no news here.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+silence_mlflow()  # a notebook is no command, and says it for itself
 
 HOOKS = (FreshnessHooks(), ProjectHooks())
 

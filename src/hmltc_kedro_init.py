@@ -1,4 +1,7 @@
-"""What Kedro calls before it imports any plugin, in every environment that has this package."""
+"""What Kedro calls before it imports any plugin, in every environment that has this package.
+
+It is no module of the package, which must not be imported yet: a project's own `src` is not on the path so early.
+"""
 
 from __future__ import annotations
 
