@@ -271,12 +271,14 @@ def test_unknown_row_is_refused() -> None:
 def test_rows_read_what_their_nodes_read() -> None:
     inputs = find_variant_inputs()
     assert list(inputs) == list(VARIANTS)
-    assert inputs["gcn"] == inputs["final"] == {"infer.batch_size", "infer.decoding", "train"}
+    assert inputs["gcn"] == inputs["final"]
+    assert inputs["gcn"] == {"infer.batch_size", "infer.decoding", "pseudo_label.views", "train"}
     assert inputs["leaf_priority"] == {"infer.decoding"}
     assert {"pseudo_label.neighbours", "pseudo_label.gap", "augment.style"} < inputs["published_code"]
     augment = {name for name in inputs["no_augmentation"] if name.startswith("augment.")}
     assert {"augment.reviews_per_class", "augment.style", "augment.synthetic_weight"} < augment
-    assert not {name for name in inputs["taxoclass"] if name.startswith("pseudo_label.")}, "a labeller of its own"
+    labelling = {name for name in inputs["taxoclass"] if name.startswith("pseudo_label.")}
+    assert labelling == {"pseudo_label.views"}, "a labeller of its own; its head starts from the views"
 
 
 def test_overlay_of_the_command_line_on_a_row_that_does_not_read_it_is_refused() -> None:
@@ -284,7 +286,7 @@ def test_overlay_of_the_command_line_on_a_row_that_does_not_read_it_is_refused()
         read_parameters(ablation={"variants": {"gcn": {"pseudo_label": {"neighbours": 0}}}})
     assert str(error.value) == (
         "ablation.variants.gcn.pseudo_label.neighbours: the row `gcn` does not read this, it would change nothing; "
-        "it reads infer.batch_size, infer.decoding, train"
+        "it reads infer.batch_size, infer.decoding, pseudo_label.views, train"
     )
 
 

@@ -130,7 +130,10 @@ def test_one_keyword_changes(story: tuple[Project, FakeServer]) -> None:
     left = set(unchanged[1].split(", ")) if unchanged else set()
     assert set(find_nodes(done.out)) == makers - left
     assert {"build_taxonomy", "describe_classes", "embed_classes", "score_candidates"} <= set(find_nodes(done.out))
-    assert re.findall(r"Encoding (\d+) texts", done.out)[:2] == ["2", "0"]  # the text and the template of the class, no path
+    assert re.findall(r"Encoding (\d+) texts", done.out)[:2] == [
+        "2",
+        "0",
+    ]  # text and template, no path
     assert find_stale(project) == {}
 
     new = read_answers(answers).query("key not in @before['keys']")
