@@ -1,7 +1,7 @@
 """Scores of every class for every document, without a label: the candidates that silver labels come from.
 
-A class is compared with a document in three views: its text (name, keywords, description) and its path from the root
-as sentence embeddings, and its words as TF-IDF. How much words count, and how much a document may learn from its
+A class is compared with a document by sentence embeddings (of its text with a description, and of what is known of it
+without a language model) and by its words as TF-IDF. How much words count, and how much a document may learn from its
 neighbours, is measured on the corpus itself, see `reliability`. Two things are added to that: the classes above a
 class, and a second look at the labels that come of the first. The document-class matrix is never held: documents go
 through in blocks and leave their best K classes behind.
