@@ -66,6 +66,23 @@ def test_view_agrees_with_scikit_learn(lexical: LexicalView, diamond: Taxonomy) 
     np.testing.assert_allclose(score(lexical, CORPUS), cosines / cosines.std(), atol=1e-5)
 
 
+def test_rare_words_go_where_documents_are_many_but_for_those_of_classes(
+    monkeypatch: pytest.MonkeyPatch, diamond: Taxonomy, lexical: LexicalView
+) -> None:
+    monkeypatch.setattr(lexical_view, "COMMON", len(CORPUS) // 2)
+    view = LexicalView.fit(CORPUS, write_lexical_texts(diamond))
+    counts = (lexical.represent(CORPUS).toarray() > 0).sum(axis=0)
+    of_class = (lexical.classes.toarray() > 0).any(axis=0)
+    kept = (counts >= 2) | of_class
+    assert 0 < kept.sum() < len(kept) and (of_class & (counts < 2)).any(), "of each kind"
+    assert view.words == tuple(np.array(lexical.words)[kept])
+    np.testing.assert_array_equal(view.idf, lexical.idf[kept])
+    plain = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, vocabulary={w: i for i, w in enumerate(view.words)})
+    plain.idf_ = view.idf.astype(np.float64)
+    cosines = (plain.transform(CORPUS) @ plain.transform(write_lexical_texts(diamond)).T).toarray()
+    np.testing.assert_allclose(score(view, CORPUS), cosines / cosines.std(), atol=1e-5)
+
+
 def test_scores_have_unit_spread_and_find_the_class(lexical: LexicalView) -> None:
     scores = score(lexical, CORPUS)
     assert (scores.shape, scores.dtype) == ((len(CORPUS), 7), np.float32)

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 
+COMMON = 10_000
+"""Documents of which one at least has a word that is no class's; of 20,000 documents two. What is rarer goes.
+
+Most pairs of words are in one document. They say nothing of another one, and of 200,000 documents there are millions.
+"""
+
 BLOCK = 4096
 """Documents scored at a time."""
 
@@ -37,7 +43,8 @@ class LexicalView:
     rarity is the corpus': a document that comes later is weighed as one of it would be.
 
     Attributes:
-        words: the V words and pairs of the corpus, in alphabetical order.
+        words: the V words and pairs of the corpus, in alphabetical order; of large corpora the common ones and those of
+            classes, see `COMMON`.
         idf: ln((1 + N) / (1 + documents with the word)) + 1, shape (V,), float32.
         classes: the classes' TF-IDF vectors of unit length, divided by the spread; sparse (C, V), float32.
     """
@@ -49,16 +56,22 @@ class LexicalView:
     @classmethod
     def fit(cls, texts: Texts, class_texts: Sequence[str]) -> LexicalView:
         """Learn words, rarity and spread from a corpus of N texts; nothing, if no text has a word."""
+        from sklearn.preprocessing import normalize  # two thirds of a second to import
+
         vectorizer, texts = _make_vectorizer(), read_texts(texts)
         try:
             documents = sparse.csr_array(vectorizer.fit_transform(texts))
         except ValueError:  # scikit-learn's "empty vocabulary"
             return cls.empty(len(class_texts))
         classes = sparse.csr_array(vectorizer.transform(class_texts))
-        spread = _measure_spread(documents, classes)
-        words = tuple(str(word) for word in vectorizer.get_feature_names_out())
-        scaled = classes / spread if spread > 0 else classes * 0
-        return cls(words, vectorizer.idf_.astype(np.float32), sparse.csr_array(scaled, dtype=np.float32))
+        kept = np.bincount(documents.indices, minlength=documents.shape[1]) >= len(texts) // COMMON
+        kept[classes.indices] = True
+        if not kept.all():
+            documents = sparse.csr_array(normalize(documents[:, kept], copy=False))
+        spread = _measure_spread(documents, classes[:, kept])
+        words = tuple(str(word) for word in vectorizer.get_feature_names_out()[kept])
+        scaled = classes[:, kept] / spread if spread > 0 else classes[:, kept] * 0
+        return cls(words, vectorizer.idf_[kept].astype(np.float32), sparse.csr_array(scaled, dtype=np.float32))
 
     @classmethod
     def empty(cls, n_classes: int) -> LexicalView:
