@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COMMON = 10_000
 """Documents of which one at least has a word that is no class's; of 20,000 documents two. What is rarer goes.
 
-Most pairs of words are in one document. They say nothing of another one, and of 200,000 documents there are millions.
+Of the 325,000 pairs in 13,140 reviews of Amazon-531 73 % are in one of them, and say nothing of another document.
 """
 
 BLOCK = 4096
@@ -68,9 +68,10 @@ class LexicalView:
         kept[classes.indices] = True
         if not kept.all():
             documents = sparse.csr_array(normalize(documents[:, kept], copy=False))
-        spread = _measure_spread(documents, classes[:, kept])
+        classes = classes[:, kept]
+        spread = _measure_spread(documents, classes)
         words = tuple(str(word) for word in vectorizer.get_feature_names_out()[kept])
-        scaled = classes[:, kept] / spread if spread > 0 else classes[:, kept] * 0
+        scaled = classes / spread if spread > 0 else classes * 0
         return cls(words, vectorizer.idf_[kept].astype(np.float32), sparse.csr_array(scaled, dtype=np.float32))
 
     @classmethod
