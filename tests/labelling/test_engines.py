@@ -187,11 +187,14 @@ def test_dask_worker_that_is_killed_loses_and_doubles_nothing(folder: BulkFolder
 
 @pytest.mark.slow
 @needs_dask
-def test_job_of_which_dask_workers_die_is_set_aside_and_no_other(tmp_path: Path) -> None:
+def test_job_of_which_dask_workers_die_is_set_aside_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import dask
 
-    method = {} if sys.platform == "win32" else {"distributed.worker.multiprocessing-method": "forkserver"}
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1, **method}):
+    helpers = str(Path(__file__).parents[1] / "helpers")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([helpers, os.environ.get("PYTHONPATH", "")]))
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         outcomes = dict(Dask(None, 2, 1).map(do_task, make_tasks(tmp_path, 5, 1, always=True)))
     assert {task.number: str(outcome) for task, outcome in outcomes.items()} == {
         **{number: str(number) for number in (0, 2, 3, 4)},
