@@ -27,7 +27,7 @@ from accuracy import ROOT, Row, make_plan, run_nodes, score_documents
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.corpus.raw_files import read_text_table
-from hmltc_kedro.text.models import open_model, resolve_model
+from hmltc_kedro.text.models import open_encoder, open_model, resolve_model
 from hmltc_kedro.text.windows import encode_texts
 
 RESULTS = ROOT / "data" / "08_reporting" / "encoding.json"
@@ -54,7 +54,7 @@ def measure_rates(name: str, texts: list[str], rounds: int, backends: Sequence[s
         "plain": lambda: plain.encode(texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
     }
     for backend in backends:
-        model = open_model(directory, "cpu", LENGTH, backend)
+        model = open_encoder(directory, "cpu", LENGTH, backend)
         ways[backend] = lambda model=model: encode_texts(model, texts, BATCH, 1)
     vectors = {way: encode() for way, encode in ways.items()}  # the first time OpenVINO prepares each shape
     seconds: dict[str, list[float]] = {way: [] for way in ways}

@@ -189,7 +189,7 @@ def classifier(encoder: TextEncoder, diamond_vectors: np.ndarray) -> Hierarchica
     keywords = {"do": ["puppy", "leash"], "be": ["cushion"]}
     return HierarchicalClassifier(
         encoder.load_model(),
-        CosineHead(torch.from_numpy(diamond_vectors), temperature=0.05, prior=0.01),
+        CosineHead(torch.from_numpy(diamond_vectors), temperature=0.05, prior=0.01).freeze(),
         Taxonomy.from_edges(DIAMOND_CLASSES, DIAMOND_EDGES, keywords),
         decoding=DecodingSettings(child_threshold=0.5, max_paths=2, path_ratio=0.5),
         description={"encoder": "embedded", "seed": 7},

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,8 @@ def seal(directory: Path) -> None:
 @pytest.fixture(scope="session")
 def reader(classifier: HierarchicalClassifier) -> HierarchicalClassifier:
     """Return a classifier with a lexical view that reads long texts in windows."""
-    from hmltc_kedro.modeling.head import CosineHead
-
     taxonomy = classifier.taxonomy
-    head = CosineHead(classifier.head.class_vectors, temperature=0.05, prior=0.01, lexical_weight=2.0)
+    head = replace(classifier.head, log_lexical=float(np.log(2)))
     view = LexicalView.fit([*TEXTS, LONG], write_lexical_texts(taxonomy))
     return HierarchicalClassifier(
         classifier.encoder, head, taxonomy, decoding=classifier.decoding, lexical=view, max_windows=3
@@ -76,14 +75,11 @@ def copied_reader(saved_reader: Path, tmp_path: Path) -> Path:
 
 
 def test_probabilities_are_those_of_head_and_encoder(classifier: HierarchicalClassifier) -> None:
-    import torch
-
     probabilities = classifier.predict_probabilities(TEXTS, batch_size=2)
     assert (probabilities.shape, probabilities.dtype) == ((5, 7), np.float32)
-    with torch.no_grad():
-        for text, row in zip(TEXTS, probabilities, strict=True):
-            vector = classifier.encoder.encode([text], convert_to_tensor=True)
-            np.testing.assert_allclose(row, classifier.head(vector).sigmoid().numpy()[0], atol=2e-3)
+    for text, row in zip(TEXTS, probabilities, strict=True):
+        logits = classifier.head.score(classifier.encoder.encode([text]))
+        np.testing.assert_allclose(row, 1 / (1 + np.exp(-logits[0])), atol=2e-3)
 
 
 def test_chunks_and_order_of_the_texts_do_not_matter(
@@ -299,7 +295,6 @@ def test_round_trip_gives_identical_probabilities_and_label_sets(
     assert loaded.encoder.max_seq_length == classifier.encoder.max_seq_length == 64
     assert loaded.decoding == classifier.decoding
     assert loaded.description == {"encoder": "embedded", "seed": 7}
-    assert not loaded.head.training and not loaded.encoder.training
     for name in ("class_ids", "names", "parents", "keywords"):
         assert getattr(loaded.taxonomy, name) == getattr(classifier.taxonomy, name)
 
@@ -309,12 +304,12 @@ def test_encoder_is_opened_when_it_is_needed_and_once(
 ) -> None:
     opened: list[Path] = []
 
-    def open_model(directory: Path, *settings: Any) -> Any:
+    def open_encoder(directory: Path, *settings: Any) -> Any:
         opened.append(directory)
         return module_open(directory, *settings)
 
-    module_open = module.open_model
-    monkeypatch.setattr(module, "open_model", open_model)
+    module_open = module.open_encoder
+    monkeypatch.setattr(module, "open_encoder", open_encoder)
     loaded = HierarchicalClassifier.load(saved, device="cpu")
     assert loaded.directory == saved and classifier.directory is None
     assert (loaded.max_length, repr(loaded)) == (64, repr(classifier))
@@ -336,7 +331,7 @@ def test_saving_a_loaded_classifier_copies_the_files_of_its_encoder(
     def fail(*settings: Any) -> Any:
         raise AssertionError("the encoder is opened")
 
-    monkeypatch.setattr(module, "open_model", fail)
+    monkeypatch.setattr(module, "open_encoder", fail)
     decoding = DecodingSettings(child_threshold=0.75, max_paths=1)
     HierarchicalClassifier.load(saved, device="cpu").with_parts(decoding=decoding).save(tmp_path / "again")
     files = {path.relative_to(saved) for path in saved.rglob("*") if path.is_file()}
@@ -428,14 +423,11 @@ def test_model_that_needs_a_missing_extra_is_one_line(
 
 
 def test_probabilities_are_those_of_windows_and_words(reader: HierarchicalClassifier) -> None:
-    import torch
-
     texts = [LONG, *TEXTS]
     vectors = encode_texts(reader.encoder, texts, 32, max_windows=3)
     scores = reader.lexical.score(reader.lexical.represent(texts))
-    with torch.no_grad():
-        logits = reader.head(torch.from_numpy(vectors), torch.from_numpy(scores))
-    np.testing.assert_allclose(reader.predict_probabilities(texts), logits.sigmoid().numpy(), atol=2e-3)
+    expected = 1 / (1 + np.exp(-reader.head.score(vectors, scores)))
+    np.testing.assert_allclose(reader.predict_probabilities(texts), expected, atol=2e-3)
 
 
 def test_what_a_text_says_late_counts_only_with_windows(

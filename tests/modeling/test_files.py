@@ -64,7 +64,7 @@ def build_classifier(folder: Path, taxonomy: Taxonomy, seed: int) -> Hierarchica
     )  # fmt: skip
     return HierarchicalClassifier(
         folder / "encoder",
-        CosineHead(torch.from_numpy(vectors[:7]), lexical_weight=1.0),
+        CosineHead(torch.from_numpy(vectors[:7]), lexical_weight=1.0).freeze(),
         taxonomy.with_keywords({"to": [f"rake{seed}"]}),
         decoding=DecodingSettings.model_validate({"max_paths": 2 + seed}).for_student(),
         description={"seed": seed},

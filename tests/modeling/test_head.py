@@ -142,25 +142,27 @@ def test_graph_head_trains_vectors_and_weights_together(class_vectors: torch.Ten
     assert set(names) == {"class_vectors", "log_scale", "bias", "graph.changes.0", "graph.changes.1"}
 
 
-def test_materialised_head_is_a_plain_one_with_the_same_logits(class_vectors: torch.Tensor, diamond: Taxonomy) -> None:
-    head = GraphHead(class_vectors, GraphConvolution(diamond, 6), temperature=0.3, prior=0.1)
+@pytest.mark.parametrize("weight", [None, 0.7])
+@pytest.mark.parametrize("layers", [0, 2])
+def test_frozen_head_gives_the_same_logits_without_torch(
+    class_vectors: torch.Tensor, diamond: Taxonomy, layers: int, weight: float | None
+) -> None:
+    options = {"temperature": 0.3, "prior": 0.1, "lexical_weight": weight}
+    graph = GraphConvolution(diamond, 6, layers)
+    head = GraphHead(class_vectors, graph, **options) if layers else CosineHead(class_vectors, **options)
     for parameter in head.parameters():  # as after training
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
-    plain = head.materialise()
-    assert type(plain) is CosineHead
-    assert set(plain.state_dict()) == {"class_vectors", "log_scale", "bias"}
-    documents = torch.randn(4, 6)
-    torch.testing.assert_close(plain(documents), head(documents))
+    documents, scores = torch.randn(4, 6), None if weight is None else torch.rand(4, 7)
+    with torch.no_grad():
+        expected = head(documents, scores).numpy()
+    frozen = head.freeze()
+    logits = frozen.score(documents.numpy(), None if scores is None else scores.numpy())
+    assert (logits.dtype, len(frozen)) == (np.float32, 7)
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_materialised_head_keeps_the_lexical_term(class_vectors: torch.Tensor, diamond: Taxonomy) -> None:
-    head = GraphHead(class_vectors, GraphConvolution(diamond, 6), lexical_weight=0.7)
-    plain = head.materialise()
-    assert set(plain.state_dict()) == {"class_vectors", "log_scale", "bias", "log_lexical"}
-    documents, scores = torch.randn(4, 6), torch.rand(4, 7)
-    torch.testing.assert_close(plain(documents, scores), head(documents, scores))
-
-
-def test_plain_head_is_its_own_materialisation(class_vectors: torch.Tensor) -> None:
+def test_frozen_head_is_a_copy(class_vectors: torch.Tensor) -> None:
     head = CosineHead(class_vectors)
-    assert head.materialise() is head
+    frozen = head.freeze()
+    head.class_vectors.data.zero_()
+    np.testing.assert_array_equal(frozen.class_vectors, class_vectors.numpy())

@@ -1,21 +1,22 @@
 """The trained product: encoder, head, taxonomy and settings in one directory, usable without Kedro.
 
-Torch is imported by the methods that compute: Kedro reads this module for its type hints in every command.
+Torch is imported where something is trained or an encoder runs on it: Kedro reads this module for its type hints in
+every command, and a service that predicts on OpenVINO answers without it.
 """
 
 from __future__ import annotations
 
 import copy
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from tqdm import tqdm
 
 from hmltc_kedro.arrays import FloatArray, IntArray
@@ -30,21 +31,21 @@ from hmltc_kedro.modeling.files import read_parts, write_card, write_parts, writ
 from hmltc_kedro.modeling.predictions import Predictions, decide, name_columns, predictions_to_frame
 from hmltc_kedro.modeling.settings import FitSettings
 from hmltc_kedro.modeling.student import Evidence, Student
+from hmltc_kedro.modeling.trained_head import TrainedHead
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
-from hmltc_kedro.text.models import EMBEDDED, open_model
+from hmltc_kedro.text.light_encoder import LightEncoder
+from hmltc_kedro.text.models import EMBEDDED, copy_model, open_encoder
 from hmltc_kedro.text.texts import Texts, read_texts
-from hmltc_kedro.text.windows import check_vectors, encode_texts
+from hmltc_kedro.text.windows import SentenceModel, check_vectors, encode_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from hmltc_kedro.modeling.head import CosineHead
-
 FEW = 8
-"""Texts too few to share among threads: on a busy machine two were five times slower than one."""
+"""Texts too few to share among threads of torch: on a busy machine two were five times slower than one."""
 
 CHUNK = 512
 """Texts encoded between two turns of the progress bar."""
@@ -59,7 +60,7 @@ class HierarchicalClassifier:
         ['kitchen_dining', 'small_appliances', 'kettles']
 
     Args:
-        encoder: a sentence-transformers model, or the directory of one, which is opened when it is needed.
+        encoder: a sentence-transformers model that was tuned, or the directory of one, opened when it is needed.
         head: from document vectors to logits.
         taxonomy: of C classes.
         decoding: how probabilities become label sets; the best path if nothing is said.
@@ -71,12 +72,14 @@ class HierarchicalClassifier:
         nulls: probabilities of texts about nothing, shape (m, C), see `abstention`; None for none.
         student: what judged documents have taught; None where none was judged.
         accept: expected precision from which on a label set is accepted without review; None where that is not known.
+        device: `auto` or a torch device name, for an encoder that is a directory.
+        directory: where the classifier was read from, None for one that was not.
     """
 
     def __init__(
         self,
         encoder: SentenceTransformer | Path,
-        head: CosineHead,
+        head: TrainedHead,
         taxonomy: Taxonomy,
         *,
         decoding: DecodingSettings | None = None,
@@ -90,12 +93,13 @@ class HierarchicalClassifier:
         student: Student | None = None,
         accept: float | None = None,
         device: str = "auto",
+        directory: Path | None = None,
     ) -> None:
         """Put the parts together, ready to predict."""
         self._encoder = encoder if isinstance(encoder, Path) else encoder.eval()
         self._device = device if isinstance(encoder, Path) else str(encoder.device)
         self.max_length = max_length if isinstance(encoder, Path) else encoder.max_seq_length
-        self.head = head.eval()
+        self.head = head
         self.taxonomy = taxonomy
         self.decoding = decoding or DecodingSettings()
         self.description = description or {}
@@ -106,18 +110,14 @@ class HierarchicalClassifier:
         self.nulls = np.zeros((0, len(taxonomy)), dtype=np.float32) if nulls is None else nulls
         self.student = student
         self.accept = accept
+        self.directory = directory
 
     def __repr__(self) -> str:
         return f"HierarchicalClassifier({self.taxonomy!r})"
 
-    @property
-    def directory(self) -> Path | None:
-        """Where the classifier was read from, None for one that was not."""
-        return self._encoder.parent if isinstance(self._encoder, Path) else None
-
     @cached_property
-    def encoder(self) -> SentenceTransformer:
-        """The sentence-transformers model.
+    def encoder(self) -> SentenceModel:
+        """What computes the vectors of texts.
 
         Raises:
             InputError: its files are damaged.
@@ -128,11 +128,13 @@ class HierarchicalClassifier:
             # A lossless backend is as good as the other, so a model made with OpenVINO needs none elsewhere.
             name = "auto" if self.backend == "openvino" else self.backend
             backend = choose_backend(name, self._encoder, self._device)
-            return open_model(self._encoder, self._device, self.max_length, backend).eval()
+            return open_encoder(self._encoder, self._device, self.max_length, backend)
         except InputError:
             raise
         except Exception as error:  # three libraries read these files, each with errors of its own
-            raise InputError(f"{self.directory}: not a readable classifier ({error}); train it again") from error
+            raise InputError(
+                f"{self.directory or self._encoder}: not a readable classifier ({error}); train it again"
+            ) from error
 
     def with_parts(self, **parts: Any) -> HierarchicalClassifier:
         """Return the same classifier with other parts that need no new training: decoding, student, nulls, accept."""
@@ -233,15 +235,10 @@ class HierarchicalClassifier:
         Yields:
             Rows of the block, and its evidence.
         """
-        import torch
-
-        from hmltc_kedro.text.device import choose_device
-
-        texts, device = read_texts(texts), choose_device(self._device)
-        self.head.to(device)
+        texts = read_texts(texts)
         vectors = cache.encode(texts) if cache is not None and cache.fingerprint == self.frozen else None
         bar = tqdm(total=len(texts), desc="classify", unit="doc", disable=not show_progress())
-        with bar, torch.no_grad():
+        with bar:
             for start in range(0, len(texts), CHUNK):
                 chunk = texts[start : start + CHUNK]
                 rows = np.arange(start, start + len(chunk))
@@ -249,15 +246,12 @@ class HierarchicalClassifier:
                 lexical = self.lexical or LexicalView.empty(len(self.taxonomy))
                 words = lexical.represent(chunk)
                 scores = lexical.score(words)
-                inputs = [own] if self.lexical is None else [own, scores]
-                logits = self.head(*(torch.from_numpy(part).to(device) for part in inputs))
-                yield rows, Evidence(own, words, logits.float().cpu().numpy(), scores)
+                logits = self.head.score(own, scores if self.lexical is not None else None)
+                yield rows, Evidence(own, words, logits, scores)
                 bar.update(len(rows))
 
     def _encode(self, texts: Sequence[str], batch_size: int) -> FloatArray:
-        from hmltc_kedro.text.device import one_thread  # torch
-
-        with one_thread() if len(texts) <= FEW else nullcontext():
+        with nullcontext() if len(texts) > FEW or isinstance(self.encoder, LightEncoder) else _one_thread():
             vectors = encode_texts(self.encoder, texts, batch_size, self.max_windows)
         check_vectors(vectors, texts, self.directory or "of the classifier")
         return vectors
@@ -292,7 +286,7 @@ class HierarchicalClassifier:
         """Write the model to `directory`, replacing what is there, and in one move at the end."""
         with write_folder(Path(directory)) as temporary:
             if isinstance(self._encoder, Path):
-                shutil.copytree(self._encoder, temporary / "encoder")
+                copy_model(self._encoder, temporary / "encoder")
             else:
                 self._encoder.save(str(temporary / "encoder"), create_model_card=False)
             write_parts(temporary, self.head, self.taxonomy, self.nulls, self.lexical, self.student)
@@ -315,11 +309,16 @@ class HierarchicalClassifier:
         Raises:
             InputError: no such model, one this version does not read, or one whose files do not belong together.
         """
-        return cls(Path(directory) / "encoder", device=device, **read_parts(Path(directory)))
+        place = Path(directory)
+        return cls(place / "encoder", device=device, directory=place, **read_parts(place))
+
+
+def _one_thread() -> AbstractContextManager[None]:
+    from hmltc_kedro.text.device import one_thread  # torch
+
+    return one_thread()
 
 
 def squash(logits: FloatArray) -> FloatArray:
-    """Return the sigmoid of logits, float32, as torch computes it, see `round_digits`."""
-    import torch
-
-    return round_digits(torch.from_numpy(logits).sigmoid().numpy())
+    """Return the sigmoid of logits, float32, see `round_digits`."""
+    return round_digits(expit(logits))

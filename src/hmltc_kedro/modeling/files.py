@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hmltc_kedro import __version__
 from hmltc_kedro.arrays import FloatArray
@@ -15,11 +15,9 @@ from hmltc_kedro.decoding.decode import DecodingSettings
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import hash_file
 from hmltc_kedro.modeling.student import Student
+from hmltc_kedro.modeling.trained_head import TrainedHead
 from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
-
-if TYPE_CHECKING:
-    from hmltc_kedro.modeling.head import CosineHead
 
 FORMAT = 4
 """Of the directory; 4 has a digest of the settings too."""
@@ -31,19 +29,17 @@ UNCHECKED = (SETTINGS, "README.md")
 
 def write_parts(
     directory: Path,
-    head: CosineHead,
+    head: TrainedHead,
     taxonomy: Taxonomy,
     nulls: FloatArray,
     lexical: LexicalView | None,
     student: Student | None,
 ) -> None:
     """Write every part but the encoder and the settings."""
-    from safetensors.numpy import save_file as save_arrays
-    from safetensors.torch import save_file
+    from safetensors.numpy import save_file
 
-    tensors = {name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}
-    save_file(tensors, str(directory / "head.safetensors"))
-    save_arrays({"probabilities": nulls}, directory / "nulls.safetensors")
+    save_file(head.to_tensors(), directory / "head.safetensors")
+    save_file({"probabilities": nulls}, directory / "nulls.safetensors")
     taxonomy.write(directory / "taxonomy.json")
     if lexical is not None:
         lexical.save(directory)
@@ -109,18 +105,13 @@ def _check_digests(directory: Path, parts: Mapping[str, str]) -> None:
 
 
 def _read_parts(directory: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    from safetensors.numpy import load_file as load_arrays
-    from safetensors.torch import load_file
-
-    from hmltc_kedro.modeling.head import CosineHead
+    from safetensors.numpy import load_file
 
     taxonomy = Taxonomy.read(directory / "taxonomy.json")
-    tensors = load_file(str(directory / "head.safetensors"))
-    lexical = LexicalView.load(directory) if "log_lexical" in tensors else None
-    head = CosineHead(tensors["class_vectors"], lexical_weight=1.0 if lexical else None)
-    head.load_state_dict(tensors)
-    nulls = load_arrays(directory / "nulls.safetensors")["probabilities"]
-    rows = [len(head.class_vectors), nulls.shape[1], *([lexical.classes.shape[0]] if lexical else [])]
+    head = TrainedHead.from_tensors(load_file(directory / "head.safetensors"))
+    lexical = LexicalView.load(directory) if head.log_lexical is not None else None
+    nulls = load_file(directory / "nulls.safetensors")["probabilities"]
+    rows = [len(head), nulls.shape[1], *([lexical.classes.shape[0]] if lexical else [])]
     if set(rows) != {len(taxonomy)}:
         raise ValueError(f"vectors, nulls and words of {rows} classes for {len(taxonomy)} classes")
     if not (directory / "encoder" / "modules.json").is_file():  # the name would be looked up on the hub

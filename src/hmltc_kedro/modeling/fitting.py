@@ -160,12 +160,13 @@ def train_parts(
         lexical: the words' view; the head has none of it if the settings say so or it has no word.
         lexical_weight: of that view beside the dense ones, to start from.
         taxonomy: of C classes.
-        encoder: gives vectors, and a copy of the model, which fine-tuning changes.
+        encoder: gives vectors, and what fine-tuning changes: a copy of the model.
         settings: of training.
         seed: see `train_classifier`.
     """
     words = lexical if settings.head.lexical and lexical.words else None
-    model, tuned = encoder.load_model(), settings.fine_tuning.epochs > 0
+    tuned = settings.fine_tuning.epochs > 0
+    model = encoder.load_model() if tuned else None
     head, history = train_classifier(
         model,
         read_features(list(examples["text"]), encoder, words, with_windows=tuned),
@@ -183,15 +184,18 @@ def train_parts(
         lexical=words,
         lexical_weight=lexical_weight,
         corpus=read_features(texts, encoder, words, with_windows=tuned) if settings.self_training.rounds else None,
+        device=encoder.device,
     )
     parts = {
-        "encoder": model,
+        "encoder": model or encoder.directory,
         "head": head,
         "taxonomy": taxonomy,
         "description": {"encoder": encoder.name, "n_examples": len(examples), "seed": seed, **settings.model_dump()},
         "lexical": words,
+        "max_length": encoder.max_length,
         "max_windows": encoder.max_windows,
         "backend": encoder.backend,
+        "device": encoder.device,
         "frozen": None if tuned else encoder.fingerprint,
     }
     return parts, history

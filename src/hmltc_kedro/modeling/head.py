@@ -10,8 +10,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from hmltc_kedro.modeling.gcn import GraphConvolution
-
-MAX_SCALE = 100.0
+from hmltc_kedro.modeling.trained_head import LEXICAL_TERM, MAX_SCALE, TrainedHead
 
 
 class CosineHead(nn.Module):
@@ -63,16 +62,18 @@ class CosineHead(nn.Module):
         if lexical is None and self.log_lexical is None:
             return logits
         if lexical is None or self.log_lexical is None:
-            raise ValueError("lexical scores go with a head that has the lexical term, and only with such a head")
+            raise ValueError(LEXICAL_TERM)
         return logits + self.log_lexical.exp() * lexical
 
     def compared_vectors(self) -> torch.Tensor:
         """Return the vectors that documents are compared with, shape (C, d)."""
         return self.class_vectors
 
-    def materialise(self) -> CosineHead:
-        """Return the plain head of the same logits, the only kind that is saved: this one."""
-        return self
+    def freeze(self) -> TrainedHead:
+        """Return what was learned: the same logits, without gradients and, for a graph, without the graph."""
+        vectors = self.compared_vectors().detach().float().cpu().numpy().copy()
+        lexical = self.log_lexical.item() if self.log_lexical is not None else None
+        return TrainedHead(vectors, self.log_scale.item(), self.bias.item(), lexical)
 
 
 class GraphHead(CosineHead):
@@ -93,9 +94,3 @@ class GraphHead(CosineHead):
         """Return GCN(class vectors), shape (C, d), unit length."""
         vectors: torch.Tensor = self.graph(self.class_vectors)
         return vectors
-
-    def materialise(self) -> CosineHead:
-        """Return the plain head of the same logits; the graph has done its work and is not needed again."""
-        head = CosineHead(self.compared_vectors())
-        head.log_scale, head.bias, head.log_lexical = self.log_scale, self.bias, self.log_lexical
-        return head

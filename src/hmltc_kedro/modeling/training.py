@@ -24,9 +24,10 @@ from hmltc_kedro.modeling.loop import History, Run, describe_epoch
 from hmltc_kedro.modeling.phases import Phase, fine_tuning_phase, head_phase
 from hmltc_kedro.modeling.self_training import SelfLabelledDataset
 from hmltc_kedro.modeling.settings import HeadSettings, LossSettings, SelfTrainingSettings, TrainingSettings
+from hmltc_kedro.modeling.trained_head import TrainedHead
 from hmltc_kedro.pseudo_labels.moments import measure_spread
 from hmltc_kedro.taxonomy import Taxonomy
-from hmltc_kedro.text.device import one_thread
+from hmltc_kedro.text.device import bound_threads, choose_device, one_thread
 from hmltc_kedro.text.features import TextFeatures
 from hmltc_kedro.text.lexical_view import LexicalView
 
@@ -39,7 +40,7 @@ CROSS_ENTROPY = LossSettings(gamma=0.0, alpha=1.0, positive_weight=1.0, soft_tar
 
 
 def train_classifier(
-    encoder: SentenceTransformer,
+    encoder: SentenceTransformer | None,
     features: TextFeatures,
     examples: WeightedMultiLabelDataset,
     class_vectors: FloatArray,
@@ -50,14 +51,15 @@ def train_classifier(
     lexical: LexicalView | None = None,
     lexical_weight: float = 1.0,
     corpus: TextFeatures | None = None,
-) -> tuple[CosineHead, History]:
+    device: str = "auto",
+) -> tuple[TrainedHead, History]:
     """Train and return (head, history); the encoder is changed in place if it is fine-tuned.
 
     After the first two phases the state with the lowest loss on held-out silver labels is kept; gold plays no part.
     Self-training is there to leave the silver labels behind: their loss is in its history and decides nothing.
 
     Args:
-        encoder: a copy that may be changed.
+        encoder: a copy that may be changed; None where no phase tunes it.
         features: of the n examples; with windows for fine-tuning.
         examples: their n silver label sets.
         class_vectors: start of the head, shape (C, d); only their directions count.
@@ -67,33 +69,38 @@ def train_classifier(
         lexical: the words' view of C classes for a head with the lexical term; None for one without.
         lexical_weight: weight of that view beside the dense one, both in units of their spread, to start from.
         corpus: features of the N texts, labelled or not, that self-training is on; unused without it.
+        device: `auto` or a torch device name; that of the encoder is the one where it is tuned.
 
     Raises:
-        ValueError: self-training on no text, or fine-tuning without windows.
+        ValueError: self-training on no text, or fine-tuning without windows or without an encoder.
     """
     tunes = settings.fine_tuning.epochs > 0
     _check_features(features, corpus, settings)
+    if tunes and encoder is None:
+        raise ValueError("fine-tuning needs an encoder that may be changed")
     torch.manual_seed(seed)
     start = _scale_weight(lexical_weight, features.vectors, class_vectors, settings.head) if lexical else None
-    head = _build_head(class_vectors, taxonomy, settings.head, start).to(torch.device(encoder.device))
+    bound_threads()
+    place = encoder.device if encoder is not None else choose_device(device)
+    head = _build_head(class_vectors, taxonomy, settings.head, start).to(place)
     rows, held_out = split_rows(len(examples), settings.validation_share, seed)
     run = Run(head, examples, settings.loss, rows, held_out, seed, features, lexical)
     phase = head_phase("head", head, features.vectors, settings.head, settings.head.epochs)
     with one_thread():
         history = run.train(phase)
-    if tunes:
+    if encoder is not None and tunes:
         epochs = settings.fine_tuning.epochs
         phase = fine_tuning_phase("fine_tuning", encoder, head, features, settings.fine_tuning, epochs, len(rows))
         history += run.train(phase)
     if settings.self_training.rounds and corpus is not None:
         validate = partial(run.validate, phase)
         rounds, n = settings.self_training.rounds, len(corpus)
-        if tunes:
+        if encoder is not None and tunes:
             phase = fine_tuning_phase("self_training", encoder, head, corpus, settings.fine_tuning, rounds, n)
         else:
             phase = head_phase("self_training", head, corpus.vectors, settings.head, rounds)
         history += _self_train(phase, head, corpus, settings.self_training, seed, lexical, validate)
-    return head.materialise(), history
+    return head.freeze(), history
 
 
 def _scale_weight(weight: float, documents: FloatArray, classes: FloatArray, settings: HeadSettings) -> float:

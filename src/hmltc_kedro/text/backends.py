@@ -88,7 +88,7 @@ def identify_backend(backend: str) -> str:
     if backend in LOSSLESS:
         return backend
     versions = ",".join(f"{package}={find_version(package)}" for package in PACKAGES[backend])
-    code = file_digest(Path(__file__).with_name("openvino_model.py"))
+    code = ",".join(file_digest(Path(__file__).with_name(name)) for name in ("compiled.py", "openvino_model.py"))
     return f"{backend},{versions},{code}"
 
 

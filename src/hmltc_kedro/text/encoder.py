@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,10 +22,10 @@ from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.display import shorten, show_progress
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.backends import choose_backend
-from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_model, resolve_model
+from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, open_encoder, open_model, resolve_model
 from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.vector_cache import CHUNK, VectorCache
-from hmltc_kedro.text.windows import Role, check_vectors, encode_texts
+from hmltc_kedro.text.windows import Role, SentenceModel, check_vectors, encode_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -95,9 +97,10 @@ class TextEncoder:
         return choose_backend(self._backend, self.directory, self.device)
 
     @cached_property
-    def model(self) -> SentenceTransformer:
-        """The loaded sentence-transformers model, shared by everything that reads and not trains it."""
-        return self._open(self.backend)
+    def model(self) -> SentenceModel:
+        """The loaded model, shared by everything that reads and not trains it."""
+        with self._refuse_damage():
+            return open_encoder(self.directory, self.device, self.max_length, self.backend)
 
     def load_model(self) -> SentenceTransformer:
         """Return a fresh copy of the model in torch: what training may change.
@@ -105,11 +108,13 @@ class TextEncoder:
         Raises:
             InputError: its files are damaged.
         """
-        return self._open("torch")
+        with self._refuse_damage():
+            return open_model(self.directory, self.device, self.max_length)
 
-    def _open(self, backend: str) -> SentenceTransformer:
+    @contextmanager
+    def _refuse_damage(self) -> Iterator[None]:
         try:
-            return open_model(self.directory, self.device, self.max_length, backend)
+            yield
         except InputError:
             raise
         except Exception as error:  # three libraries read these files, each with errors of its own
@@ -119,8 +124,9 @@ class TextEncoder:
     @cached_property
     def dimension(self) -> int:
         """Length of a vector."""
-        measure = getattr(self.model, "get_embedding_dimension", None)  # as of sentence-transformers 6
-        return int((measure or self.model.get_sentence_embedding_dimension)() or 0)
+        model: Any = self.model
+        measure = getattr(model, "get_embedding_dimension", None)  # as of sentence-transformers 6
+        return int((measure or model.get_sentence_embedding_dimension)() or 0)
 
     def encode(self, texts: Texts, role: Role = "document") -> FloatArray:
         """Return the vectors of `texts`: shape (n, dimension), float32, unit length.

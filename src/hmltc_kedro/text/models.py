@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from hmltc_kedro.text.backends import identify_backend
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from hmltc_kedro.text.windows import SentenceModel
 
 
 EMBEDDED = "embedded"
@@ -111,22 +114,54 @@ def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1, ba
     code = file_digest(Path(windows.__file__))
     settings = f"max_length={max_length},max_windows={max_windows},code={code},backend={identify_backend(backend)}"
     digest = hashlib.sha256(settings.encode())
-    for file in sorted(directory.rglob("*")):
-        if file.is_file() and file.suffix in SHAPING:
-            digest.update(f"{file.relative_to(directory)}={file_digest(file)}".encode())
+    for file in _list_shaping(directory):
+        digest.update(f"{file.relative_to(directory)}={file_digest(file)}".encode())
     return digest.hexdigest()
 
 
-def open_model(
-    directory: Path, device: str, max_length: int | None = None, backend: str = "torch"
-) -> SentenceTransformer:
+def copy_model(directory: Path, target: Path) -> None:
+    """Copy what shapes a model's vectors, see `SHAPING`, and no code: a folder of it is a model again."""
+    for file in _list_shaping(directory):
+        copy = target / file.relative_to(directory)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)  # not its rights: those of an installed package or a hub's cache may be read-only
+
+
+def _list_shaping(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.rglob("*") if file.is_file() and file.suffix in SHAPING)
+
+
+def open_encoder(directory: Path, device: str, max_length: int | None = None, backend: str = "torch") -> SentenceModel:
+    """Return what computes the vectors of a sentence-transformers directory.
+
+    On OpenVINO, once it was made ready on this machine, that is a `LightEncoder`.
+
+    Args:
+        directory: on disk; nothing is fetched.
+        device: `auto` or a torch device name.
+        max_length: word pieces after which a text is cut; None keeps the model's.
+        backend: as `choose_backend` returns it.
+    """
+    if backend == "torch":
+        return open_model(directory, device, max_length)
+    from hmltc_kedro.text.light_encoder import find_encoder, keep_encoder
+
+    if (found := find_encoder(directory, max_length, backend)) is not None:
+        return found
+    from hmltc_kedro.text.openvino_model import run_on_openvino
+
+    model = open_model(directory, "cpu", max_length)
+    keep_encoder(model, run_on_openvino(model, backend), directory, max_length, backend)
+    return find_encoder(directory, max_length, backend) or model
+
+
+def open_model(directory: Path, device: str, max_length: int | None = None) -> SentenceTransformer:
     """Load a sentence-transformers directory: safetensors only, no remote code, no bars where nobody watches.
 
     Args:
         directory: on disk; nothing is fetched.
         device: `auto` or a torch device name.
         max_length: word pieces after which a text is cut; None keeps the model's.
-        backend: as `choose_backend` returns it; only torch's can be trained.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
@@ -138,15 +173,11 @@ def open_model(
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model = SentenceTransformer(
         str(directory),
-        device=str(choose_device(device if backend == "torch" else "cpu")),
+        device=str(choose_device(device)),
         trust_remote_code=False,
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
     )
     if max_length is not None and model.max_seq_length != math.inf:  # a static encoder reads texts of any length
         model.max_seq_length = min(max_length, model.max_seq_length or max_length)
-    if backend == "torch":
-        return model
-    from hmltc_kedro.text.openvino_model import run_on_openvino
-
-    return run_on_openvino(model, backend)
+    return model

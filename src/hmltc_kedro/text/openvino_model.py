@@ -10,8 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -22,36 +20,24 @@ import numpy as np
 import torch
 
 from hmltc_kedro.errors import InputError
-from hmltc_kedro.freshness.digests import file_digest, hash_file
+from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text.backends import PACKAGES, find_version
+from hmltc_kedro.text.compiled import CompiledTransformer, compile_model, find_cache, read_model, write_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
 
-SETTINGS: dict[str, dict[str, str | int]] = {
-    "openvino": {"INFERENCE_PRECISION_HINT": "f32"},
-    "openvino-bf16": {"INFERENCE_PRECISION_HINT": "bf16"},
-    "openvino-int8": {"INFERENCE_PRECISION_HINT": "bf16", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128},
-}
-"""Said in any case: left alone, OpenVINO takes bfloat16 wherever a processor has it.
-
-With 8 bits the weights are rounded channel by channel when the model is made and what they are multiplied with 128
-numbers at a time while it computes: nothing is measured on texts, so the model is the same whatever is encoded first.
-"""
-
 FAITHFUL = 0.02
 """Largest relative error that a conversion may show on the probes; single precision shows 1e-6, a fault shows 1."""
 
-FILES = ("model.xml", "model.bin")
-NOTE = "files.json"
 VOLATILE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache")
 """Entries of a configuration that change when a model is saved again, and say nothing of what it computes."""
 
 
-def run_on_openvino(model: SentenceTransformer, backend: str) -> SentenceTransformer:
-    """Let OpenVINO compute the transformer that the model begins with; return the model, changed in place.
+def run_on_openvino(model: SentenceTransformer, backend: str) -> CompiledTransformer:
+    """Let OpenVINO compute the transformer that the model, changed in place, begins with; return what computes it.
 
     Args:
         model: on the CPU; its first module is a transformer.
@@ -64,44 +50,18 @@ def run_on_openvino(model: SentenceTransformer, backend: str) -> SentenceTransfo
     names = ["input_ids", "attention_mask"]
     names += [name for name in ("token_type_ids",) if name in first.tokenizer.model_input_names]
     folder = find_cache() / identify(first.auto_model, names, backend)
-    found = read_files(folder)
+    found = read_model(folder)
     if found is None:
         converted = convert(model, names, backend)
-        found = write_files(folder, converted) or converted
-    first.forward = CompiledTransformer(found, names, backend)
-    return model
+        found = write_model(folder, converted) or converted
+    transformer = CompiledTransformer(found, names, backend, folder.name)
 
+    def forward(features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        tokens = transformer({name: features[name].numpy() for name in names})
+        return {**features, "token_embeddings": torch.from_numpy(tokens)}
 
-class CompiledTransformer:
-    """What stands for the transformer's forward pass: word pieces to a vector for each.
-
-    Args:
-        model: of OpenVINO.
-        names: of its inputs.
-        backend: one of `SETTINGS`.
-    """
-
-    def __init__(self, model: Any, names: list[str], backend: str) -> None:
-        """Compile nothing yet: the number of threads is asked for when the first text comes."""
-        self._model, self._names, self._backend = model, names, backend
-        self._request: Any = None
-
-    def __call__(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Return the features of n texts with `token_embeddings`, shape (n, length, d), float32."""
-        if self._request is None:
-            self._request = compile_model(self._model, self._backend).create_infer_request()
-            self._model = None
-        inputs = {name: features[name].numpy() for name in self._names}
-        outputs = self._request.infer(inputs, share_inputs=True)  # outputs are a copy: the next lot overwrites them
-        return {**features, "token_embeddings": torch.from_numpy(outputs[0])}
-
-
-def compile_model(model: Any, backend: str) -> Any:
-    """Return the model ready to compute on as many threads as torch has."""
-    import openvino
-
-    settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY", **SETTINGS[backend]}
-    return openvino.Core().compile_model(model, "CPU", settings)
+    first.forward = forward
+    return transformer
 
 
 # ---------------------------------------------------------------------- conversion
@@ -185,11 +145,6 @@ def _in_silence() -> Iterator[None]:
 # ---------------------------------------------------------------------- files
 
 
-def find_cache() -> Path:
-    """Return the folder of converted models, shared by all projects of a user: `$XDG_CACHE_HOME`, else `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hmltc_kedro" / "openvino"
-
-
 def identify(transformer: Any, names: list[str], backend: str) -> str:
     """Return the digest of what is converted and of what converts it: weights, configuration, inputs, versions, code.
 
@@ -210,43 +165,3 @@ def identify(transformer: Any, names: list[str], backend: str) -> str:
         digest.update(f"{name}={tensor.dtype}{tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def read_files(folder: Path) -> Any:
-    """Return the model in a folder, None where there is none or its files are not those that were written."""
-    import openvino
-
-    try:
-        note = json.loads((folder / NOTE).read_text("utf-8"))
-        if any(hash_file(folder / name) != note[name] for name in FILES):
-            raise ValueError("changed")
-        return openvino.Core().read_model(folder / FILES[0])
-    except FileNotFoundError:
-        return None
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError) as error:
-        logger.warning("%s: damaged (%s), made again", folder, " ".join(str(error).split())[:200])
-        shutil.rmtree(folder, ignore_errors=True)
-        return None
-
-
-def write_files(folder: Path, model: Any) -> Any:
-    """Write a model to a folder, in one move at the end; return it as read from there.
-
-    None where nothing can be written: the next process converts again.
-    """
-    import openvino
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".", suffix=".tmp") as temporary:
-            made = Path(temporary) / "model"
-            made.mkdir()
-            openvino.save_model(model, made / FILES[0], compress_to_fp16=False)
-            note = {name: hash_file(made / name) for name in FILES}
-            (made / NOTE).write_text(json.dumps(note), "utf-8")
-            if not folder.exists():  # another process may have been faster
-                os.replace(made, folder)
-    except (OSError, RuntimeError) as error:
-        logger.warning("%s cannot be written (%s); the encoder is converted again each time", folder, error)
-        return None
-    return read_files(folder)

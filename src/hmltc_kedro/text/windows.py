@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from hmltc_kedro.arrays import FloatArray, IntArray
 from hmltc_kedro.display import shorten
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.text.texts import Texts, read_texts
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 Role = Literal["document", "class"]
 """What a text is to the model: something to be found, or what it is found by."""
@@ -32,7 +29,33 @@ SHOWN = 60
 """Characters of a text that a message shows."""
 
 
-def choose_prompt(model: SentenceTransformer, role: Role = "document") -> str:
+class SentenceModel(Protocol):
+    """What texts go through: a `SentenceTransformer`, or a `LightEncoder` made of one.
+
+    Attributes:
+        tokenizer: of transformers, or one that is called like it.
+        max_seq_length: word pieces after which a text is cut.
+        device: that it computes on.
+        prompts: what is written before a text, by name.
+        default_prompt_name: of the prompt of every text.
+        encode: gives the vectors of texts, as that of a `SentenceTransformer`.
+    """
+
+    @property
+    def tokenizer(self) -> Any: ...  # noqa: D102
+    @property
+    def max_seq_length(self) -> int | None: ...  # noqa: D102
+    @property
+    def device(self) -> object: ...  # noqa: D102
+    @property
+    def prompts(self) -> Mapping[str, str | None]: ...  # noqa: D102
+    @property
+    def default_prompt_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def encode(self) -> Callable[..., Any]: ...  # noqa: D102
+
+
+def choose_prompt(model: SentenceModel, role: Role = "document") -> str:
     """Return what a model wants written before a text, by what the text is: its default prompt if it names one.
 
     Else that for a document or a passage, and for the texts of classes that for a query; empty where there is none.
@@ -44,7 +67,7 @@ def choose_prompt(model: SentenceTransformer, role: Role = "document") -> str:
 
 
 def cut_windows(
-    model: SentenceTransformer, texts: Texts, max_windows: int, role: Role = "document"
+    model: SentenceModel, texts: Texts, max_windows: int, role: Role = "document"
 ) -> tuple[list[str], IntArray]:
     """Return the windows that `texts` go through the model in, and which text each is of, in ascending order.
 
@@ -85,7 +108,7 @@ def cut_windows(
     return [part for parts in windows for part in parts], owners
 
 
-def measure_room(model: SentenceTransformer, role: Role = "document") -> int:
+def measure_room(model: SentenceModel, role: Role = "document") -> int:
     """Return the word pieces of a text that the model reads at once: its prompt and its marks take theirs.
 
     Raises:
@@ -111,12 +134,12 @@ def _cut(text: str, offsets: Sequence[tuple[int, int]], room: int, max_windows: 
 
 
 def encode_texts(
-    model: SentenceTransformer, texts: Texts, batch_size: int, max_windows: int, role: Role = "document"
+    model: SentenceModel, texts: Texts, batch_size: int, max_windows: int, role: Role = "document"
 ) -> FloatArray:
     """Return one vector a text, shape (n, d), float32, unit length: the mean over its windows, see `cut_windows`.
 
     Args:
-        model: any sentence-transformers model.
+        model: see `SentenceModel`.
         texts: n > 0 texts.
         batch_size: texts a batch, at most; on a CPU `PIECES` is another bound.
         max_windows: see `cut_windows`.
@@ -143,13 +166,13 @@ def encode_texts(
     return normalise(np.add.reduceat(vectors, starts, axis=0))
 
 
-def _cut_lots(model: SentenceTransformer, windows: list[str], batch_size: int) -> Iterator[IntArray]:
+def _cut_lots(model: SentenceModel, windows: list[str], batch_size: int) -> Iterator[IntArray]:
     """Yield the rows of windows that are encoded in one call: on a CPU windows of like length and of few word pieces.
 
     Elsewhere all are one lot, which the model sorts by characters and cuts into batches: a graphics card is fastest
     with much at once.
     """
-    if model.device.type != "cpu" or not getattr(model.tokenizer, "is_fast", False):
+    if str(model.device) != "cpu" or not getattr(model.tokenizer, "is_fast", False):
         yield np.arange(len(windows), dtype=np.int64)
         return
     pieces = model.tokenizer(windows, add_special_tokens=False, truncation=True, verbose=False)["input_ids"]
