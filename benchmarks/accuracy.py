@@ -17,6 +17,7 @@ measure it.
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import itertools
 import json
@@ -166,21 +167,29 @@ def make_plan(row: Row, dataset: str) -> Plan:
     """
     stages = [create_stage(name) for name in STAGES if name not in ("evaluate", "report")]
     pipeline = sum(stages, Pipeline([])).to_outputs("predictions")
-    loader = _Loader(row.globals, env=row.env, runtime_params={"dataset": dataset}, **CONFIG_LOADER_ARGS)
-    parameters = loader["parameters"]
+    parameters, catalog, credentials = _read_configuration(row.env, tuple(row.globals.items()), dataset)
     if unknown := row.overlay.keys() - SETTINGS.keys():
         raise InputError(f"row `{row.title}`: there are no settings of {', '.join(sorted(unknown))}")
     parameters = complete_settings(overlay(parameters, dict(row.overlay)))
     validated = ParameterValidator({"accuracy": pipeline}).validate_raw_params(parameters)
     names = sorted(name for name in pipeline.inputs() if name.startswith("params:"))
     entries = {*pipeline.inputs(), "gold_labels"} - set(names)
-    config = {name: entry for name, entry in loader["catalog"].items() if name in entries}
+    config = {name: entry for name, entry in catalog.items() if name in entries}
     return Plan(
         pipeline,
         {f"params:{name}": parameters[name] for name in {"seed"} | {name[7:].split(".")[0] for name in names}},
         {name: _look_up(validated, name.removeprefix("params:")) for name in names},
-        DataCatalog.from_config(config, loader["credentials"]),
+        DataCatalog.from_config(config, credentials),
     )
+
+
+@functools.cache
+def _read_configuration(
+    env: str, overrides: tuple[tuple[str, Any], ...], dataset: str
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return parameters, catalog and credentials, which nobody alters: most rows share them."""
+    loader = _Loader(dict(overrides), env=env, runtime_params={"dataset": dataset}, **CONFIG_LOADER_ARGS)
+    return loader["parameters"], loader["catalog"], loader["credentials"]
 
 
 def describe_settings(plan: Plan) -> dict[str, Any]:

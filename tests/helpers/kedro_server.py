@@ -34,25 +34,29 @@ PRELOADED = [
     *(f"hmltc_kedro.pipelines.{name}" for name in (*STAGES, "ablation", "label")),
     "hmltc_kedro.labelling.bulk",
     "hmltc_kedro.modeling.training",
+    "hmltc_kedro.text.light_encoder",
     "plotly.graph_objs._figure",
     "plotly.io",
     "pyarrow.dataset",
-    "sentence_transformers.models",
+    "sentence_transformers.sentence_transformer.modules",
     "sklearn.linear_model",
     "sklearn.manifold",
     "sklearn.neighbors",
+    "tokenizers",
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",
 ]
 """What commands import: each would pay some seconds for it."""
 
-TRACKING = [
-    "kedro_mlflow.framework.cli.cli",
-    "kedro_mlflow.framework.hooks.mlflow_hook",
-    "mlflow.store.tracking.sqlalchemy_store",
-]
-"""What they import where the extra `mlflow` is installed."""
-
+OPTIONAL = {
+    "kedro_mlflow": [
+        "kedro_mlflow.framework.cli.cli",
+        "kedro_mlflow.framework.hooks.mlflow_hook",
+        "mlflow.store.tracking.sqlalchemy_store",
+    ],
+    "openvino": ["openvino"],
+}
+"""What they import where an extra is installed, by a package of it."""
 
 PROGRAMS = {"kedro": "kedro.framework.cli", "hmltc_kedro": "hmltc_kedro.__main__"}
 """Where the function `main` of a program is."""
@@ -80,7 +84,8 @@ def run_command(folder: str, program: str, arguments: list[str], out: str, err: 
 def main() -> None:
     """Serve until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    for name in [*PRELOADED, *(TRACKING if find_spec("kedro_mlflow") else [])]:
+    found = [name for package, names in OPTIONAL.items() if find_spec(package) for name in names]
+    for name in [*PRELOADED, *found]:
         importlib.import_module(name)
     for pipeline in register_pipelines().values():  # parses the project's code, which no test of this server changes
         for node in pipeline.nodes:
