@@ -3,12 +3,17 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
+from sentence_transformers.base.modules import Dense
 
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text import models
-from hmltc_kedro.text.models import EMBEDDED, fingerprint_model, resolve_model
+from hmltc_kedro.text.models import EMBEDDED, copy_model, fingerprint_model, open_model, resolve_model
+from kedro_project import write_short_encoder
 
 
 def test_embedded_weights_have_the_published_digest() -> None:
@@ -113,3 +118,39 @@ def test_weights_of_every_module_are_fetched_from_the_hub_and_no_pickle(monkeypa
     with pytest.raises(InputError):
         resolve_model("some/model")
     assert fetched == [name for name in there if not name.endswith(".bin")]
+
+
+# ---------------------------------------------------------------------- copies
+
+
+@pytest.fixture
+def layered(tmp_path: Path) -> Path:
+    """Return an encoder with a layer after the pooling, and with files that shape no vector."""
+    model = open_model(write_short_encoder(tmp_path / "short"), "cpu", 64)
+    model.append(Dense(384, 16))
+    model.save(str(tmp_path / "layered"))
+    (tmp_path / "layered" / "modeling_own.py").write_text("raise SystemExit")
+    (tmp_path / "layered" / "1_Pooling" / "notes.html").write_text("words")
+    return tmp_path / "layered"
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_copy_gives_the_same_vectors_and_holds_no_code(layered: Path, tmp_path: Path, pickled: bool) -> None:
+    if pickled:
+        (folder,) = layered.glob("*_Dense")
+        torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+    copy_model(layered, tmp_path / "copy")
+    texts = ["a cat", "a spade for heavy clay"]
+    expected = open_model(layered, "cpu", 64).encode(texts)
+    np.testing.assert_array_equal(open_model(tmp_path / "copy", "cpu", 64).encode(texts), expected)
+    assert {file.suffix for file in (tmp_path / "copy").rglob("*") if file.is_file()} <= set(models.SHAPING)
+
+
+def test_pickled_layer_is_in_the_fingerprint(layered: Path) -> None:
+    (folder,) = layered.glob("*_Dense")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    before = fingerprint_model(layered, 64)
+    with (folder / "pytorch_model.bin").open("ab") as weights:
+        weights.write(b"more")
+    assert fingerprint_model(layered, 64) != before

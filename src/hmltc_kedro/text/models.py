@@ -120,7 +120,13 @@ def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1, ba
 
 
 def copy_model(directory: Path, target: Path) -> None:
-    """Copy what shapes a model's vectors, see `SHAPING`, and no code: a folder of it is a model again."""
+    """Copy what shapes a model's vectors, see `SHAPING`, and no code: a folder of it is a model again.
+
+    A layer that only a PyTorch file has (`2_Dense/pytorch_model.bin` of older models) becomes safetensors on the way.
+    """
+    if _list_pickled(directory):
+        open_model(directory, "cpu").save(str(target), create_model_card=False)
+        return
     for file in _list_shaping(directory):
         copy = target / file.relative_to(directory)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +134,13 @@ def copy_model(directory: Path, target: Path) -> None:
 
 
 def _list_shaping(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.rglob("*") if file.is_file() and file.suffix in SHAPING)
+    found = [file for file in directory.rglob("*") if file.is_file() and file.suffix in SHAPING]
+    return sorted([*found, *_list_pickled(directory)])
+
+
+def _list_pickled(directory: Path) -> list[Path]:
+    """Return weights as PyTorch keeps them that have no safetensors beside them, which would be read in their place."""
+    return [file for file in directory.rglob("*.bin") if not any(file.parent.glob("*.safetensors"))]
 
 
 def open_encoder(directory: Path, device: str, max_length: int | None = None, backend: str = "torch") -> SentenceModel:
