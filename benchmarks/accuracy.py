@@ -4,8 +4,9 @@ Usage:
     python benchmarks/accuracy.py [--rows methods parts] [--datasets sample] [--seeds 42 43 44] [--threads 2] [--table]
 
 Every row is a configuration of the project; the nodes of its own pipelines do all the work. The datasets are the
-folders of `data/01_raw` that have classes and gold test labels, and gold is read for measuring alone. The vectors of
-the encoder are those of the catalog's cache; the seed that differs is that of training, as in the ablation.
+folders of `data/01_raw` that have classes and gold test labels, and gold is read for measuring alone; no document has
+a judgement. The vectors of the encoder are those of the catalog's cache; the seed that differs is that of training, as
+in the ablation.
 
 A row runs on a dataset in a process of its own, so that its peak memory is its own. Each seed's result is written as
 soon as it is there, to `data/08_reporting/accuracy/<dataset>/<row>-<seed>.parquet`: one row a document with gold
@@ -81,6 +82,9 @@ class Row:
 
 BASE = "base"
 """The row that the others are compared with."""
+
+UNLABELLED = {"annotate": {"max_documents": 0}}
+"""Laid under every row: recorded judgements of documents would hide what the parts of the method do."""
 
 
 ROWS = {
@@ -170,7 +174,7 @@ def make_plan(row: Row, dataset: str) -> Plan:
     parameters, catalog, credentials = _read_configuration(row.env, tuple(row.globals.items()), dataset)
     if unknown := row.overlay.keys() - SETTINGS.keys():
         raise InputError(f"row `{row.title}`: there are no settings of {', '.join(sorted(unknown))}")
-    parameters = complete_settings(overlay(parameters, dict(row.overlay)))
+    parameters = complete_settings(overlay(overlay(parameters, UNLABELLED), dict(row.overlay)))
     validated = ParameterValidator({"accuracy": pipeline}).validate_raw_params(parameters)
     names = sorted(name for name in pipeline.inputs() if name.startswith("params:"))
     entries = {*pipeline.inputs(), "gold_labels"} - set(names)
