@@ -76,6 +76,7 @@ def build_classifier(folder: Path, taxonomy: Taxonomy, seed: int) -> Hierarchica
         student=student,
         accept=0.625,
         device="cpu",
+        directory=folder,
     )
 
 

@@ -1,5 +1,6 @@
 """`HierarchicalClassifier.fit`: in one call what `kedro run` does in stages."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hmltc_kedro.modeling.settings import FitSettings
 from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.models import resolve_model
-from kedro_project import Project
+from kedro_project import Project, write_short_encoder
 
 STAGES = "ingest,enrich,pseudo_label,annotate,augment,train,infer"
 NESTED = {"animals": {"dogs": ["pet beds"], "cats": ["cat toys"]}, "garden": ["tools"]}
@@ -51,6 +52,23 @@ def test_three_lines_fit_save_and_load(texts: list[str], encoder: TextEncoder, t
     assert classifier.predict("Steel tools for the garden")[0].names == ["garden", "tools"]
     assert len(classifier.nulls) == len(texts) and classifier.decoding == FitSettings().decoding
     assert classifier.description["n_examples"] == len(texts)
+
+
+def test_encoder_that_changes_before_it_is_saved_is_refused(texts: list[str], tmp_path: Path) -> None:
+    folder = write_short_encoder(tmp_path / "encoder")
+    settings = FitSettings.model_validate({"train": {"head": {"epochs": 1}}})
+    classifier = HierarchicalClassifier.fit(texts[:4], NESTED, encoder=str(folder), settings=settings)
+    classifier.save(tmp_path / "sound")
+    with (folder / "model.safetensors").open("r+b") as weights:
+        weights.seek(-1, 2)
+        weights.write(b"?")
+    said = f"^{re.escape(str(folder))}: the encoder has changed since this classifier was trained; train it again$"
+    with pytest.raises(InputError, match=said):
+        classifier.save(tmp_path / "mixed")
+    with pytest.raises(InputError, match=said):
+        classifier.with_parts().predict(texts[:1])
+    assert not (tmp_path / "mixed").exists()
+    assert HierarchicalClassifier.load(tmp_path / "sound").predict(texts[:1])[0].names
 
 
 def test_encoder_by_name_is_computed_as_in_a_run(texts: list[str]) -> None:

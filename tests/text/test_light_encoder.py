@@ -2,16 +2,20 @@
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
+from hmltc_kedro.text import light_encoder
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.light_encoder import LightEncoder, find_encoder
 from hmltc_kedro.text.models import open_encoder, open_model
@@ -92,6 +96,68 @@ def test_what_is_more_than_a_mean_is_read_by_the_library(short: Path, tmp_path: 
         assert isinstance(found, SentenceTransformer)
         expected = model.encode(TEXTS, normalize_embeddings=True)
         np.testing.assert_allclose(found.encode(TEXTS, normalize_embeddings=True), expected, atol=1e-5)
+
+
+def test_threads_that_ask_at_once_get_their_own_vectors(short: Path) -> None:
+    light = open_encoder(short, "cpu", 64, "openvino")
+    assert isinstance(light, LightEncoder)
+    expected = np.concatenate([light.encode([text]) for text in TEXTS])
+
+    def encode(row: int) -> float:
+        rows = [row % len(TEXTS), (3 * row + 1) % len(TEXTS)]
+        cut_windows(light, [TEXTS[i] for i in rows], 3)  # the tokenizer cuts and pads for one, and not for the other
+        return float(np.abs(light.encode([TEXTS[i] for i in rows[:1]]) - expected[rows[:1]]).max())
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            assert max(pool.map(encode, range(300))) < 1e-5
+    finally:
+        sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"texts": "a cat"},
+        {"batch_size": 0},
+        {"normalize_embeddings": False},
+        {"convert_to_numpy": False},
+        {"show_progress_bar": True},
+    ],
+)
+def test_what_it_cannot_give_is_refused(short: Path, given: dict[str, Any]) -> None:
+    light = open_encoder(short, "cpu", 64, "openvino")
+    with pytest.raises(ValueError, match="give a list of texts|vectors are of unit length"):
+        light.encode(**{"texts": ["a cat"], **given})
+
+
+def test_tokenizer_that_cuts_at_the_left_is_read_by_the_library(short: Path, tmp_path: Path) -> None:
+    model = open_model(short, "cpu", 32)
+    model.tokenizer.truncation_side = "left"
+    model.save(str(tmp_path / "left"))
+    assert isinstance(open_encoder(tmp_path / "left", "cpu", 32, "openvino"), SentenceTransformer)
+
+
+def test_other_code_makes_its_own_encoder(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_encoder(short, "cpu", 64, "openvino")
+    digest = light_encoder.file_digest
+    for name in light_encoder.CODE:
+        assert (Path(light_encoder.__file__).parent / name).is_file()
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                light_encoder, "file_digest", lambda path, name=name: digest(path) + "'" * (path.name == name)
+            )
+            assert find_encoder(short, 64, "openvino") is None
+    assert find_encoder(short, 64, "openvino") is not None
+
+
+def test_encoder_whose_transformer_is_gone_is_made_again(short: Path, cache: Path) -> None:
+    open_encoder(short, "cpu", 64, "openvino")
+    for model in cache.glob("*/model.xml"):
+        shutil.rmtree(model.parent)
+    assert isinstance(open_encoder(short, "cpu", 64, "openvino"), LightEncoder)
 
 
 def test_encoder_whose_vectors_differ_is_read_by_the_library(

@@ -12,6 +12,7 @@ from sentence_transformers.base.modules import Dense
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text import models
+from hmltc_kedro.text.model_files import SHAPING
 from hmltc_kedro.text.models import EMBEDDED, copy_model, fingerprint_model, open_model, resolve_model
 from kedro_project import write_short_encoder
 
@@ -144,7 +145,7 @@ def test_copy_gives_the_same_vectors_and_holds_no_code(layered: Path, tmp_path: 
     texts = ["a cat", "a spade for heavy clay"]
     expected = open_model(layered, "cpu", 64).encode(texts)
     np.testing.assert_array_equal(open_model(tmp_path / "copy", "cpu", 64).encode(texts), expected)
-    assert {file.suffix for file in (tmp_path / "copy").rglob("*") if file.is_file()} <= set(models.SHAPING)
+    assert {file.suffix for file in (tmp_path / "copy").rglob("*") if file.is_file()} <= set(SHAPING)
 
 
 def test_pickled_layer_is_in_the_fingerprint(layered: Path) -> None:
@@ -154,3 +155,29 @@ def test_pickled_layer_is_in_the_fingerprint(layered: Path) -> None:
     with (folder / "pytorch_model.bin").open("ab") as weights:
         weights.write(b"more")
     assert fingerprint_model(layered, 64) != before
+
+
+def test_files_of_other_programs_in_a_clone_are_none_of_the_model(layered: Path, tmp_path: Path) -> None:
+    before = fingerprint_model(layered, 64)
+    for name in (
+        "openvino/openvino_model.bin",
+        "onnx/config.json",
+        "checkpoint-5/model.safetensors",
+        ".git/index.json",
+    ):
+        (layered / name).parent.mkdir(exist_ok=True)
+        (layered / name).write_bytes(b"{}")
+    assert fingerprint_model(layered, 64) == before
+    copy_model(layered, tmp_path / "copy")
+    assert {path.name for path in (tmp_path / "copy").iterdir() if path.is_dir()} == {
+        path.name for path in layered.iterdir() if path.is_dir() and path.name[0].isdigit()
+    }
+
+
+@pytest.mark.parametrize("name", ["bpe.codes", "source.spm", "prophetnet.tokenizer"])
+def test_vocabularies_of_older_tokenizers_are_copied_and_count(layered: Path, tmp_path: Path, name: str) -> None:
+    before = fingerprint_model(layered, 64)
+    (layered / name).write_text("words")
+    assert fingerprint_model(layered, 64) != before
+    copy_model(layered, tmp_path / "copy")
+    assert (tmp_path / "copy" / name).read_text() == "words"

@@ -7,6 +7,7 @@ every command, and a service that predicts on OpenVINO answers without it.
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -37,7 +38,7 @@ from hmltc_kedro.text.backends import choose_backend
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.lexical_view import LexicalView
 from hmltc_kedro.text.light_encoder import LightEncoder
-from hmltc_kedro.text.models import EMBEDDED, copy_model, open_encoder
+from hmltc_kedro.text.models import EMBEDDED, copy_model, fingerprint_model, open_encoder
 from hmltc_kedro.text.texts import Texts, read_texts
 from hmltc_kedro.text.windows import SentenceModel, check_vectors, encode_texts
 
@@ -124,6 +125,7 @@ class HierarchicalClassifier:
         """
         if not isinstance(self._encoder, Path):
             return self._encoder
+        self._check_encoder(self._encoder)
         try:
             # A lossless backend is as good as the other, so a model made with OpenVINO needs none elsewhere.
             name = "auto" if self.backend == "openvino" else self.backend
@@ -135,6 +137,13 @@ class HierarchicalClassifier:
             raise InputError(
                 f"{self.directory or self._encoder}: not a readable classifier ({error}); train it again"
             ) from error
+
+    def _check_encoder(self, place: Path) -> None:
+        """Refuse an encoder that has changed since the classifier was trained on its vectors, until it has its own."""
+        if self.directory is None and self.frozen is not None:
+            found = fingerprint_model(place, self.max_length or 0, self.max_windows, self.backend)
+            if found != self.frozen:
+                raise InputError(f"{place}: the encoder has changed since this classifier was trained; train it again")
 
     def with_parts(self, **parts: Any) -> HierarchicalClassifier:
         """Return the same classifier with other parts that need no new training: decoding, student, nulls, accept."""
@@ -285,7 +294,10 @@ class HierarchicalClassifier:
     def save(self, directory: str | Path) -> None:
         """Write the model to `directory`, replacing what is there, and in one move at the end."""
         with write_folder(Path(directory)) as temporary:
-            if isinstance(self._encoder, Path):
+            if isinstance(self._encoder, Path) and self.directory is not None:  # sealed file by file
+                shutil.copytree(self._encoder, temporary / "encoder")
+            elif isinstance(self._encoder, Path):
+                self._check_encoder(self._encoder)
                 copy_model(self._encoder, temporary / "encoder")
             else:
                 self._encoder.save(str(temporary / "encoder"), create_model_card=False)

@@ -69,7 +69,7 @@ def train_classifier(
         lexical: the words' view of C classes for a head with the lexical term; None for one without.
         lexical_weight: weight of that view beside the dense one, both in units of their spread, to start from.
         corpus: features of the N texts, labelled or not, that self-training is on; unused without it.
-        device: `auto` or a torch device name; that of the encoder is the one where it is tuned.
+        device: `auto` or a torch device name, where no encoder says it.
 
     Raises:
         ValueError: self-training on no text, or fine-tuning without windows or without an encoder.

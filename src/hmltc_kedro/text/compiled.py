@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,11 @@ class CompiledTransformer:
     """
 
     def __init__(self, model: Any, names: Sequence[str], backend: str, folder: str) -> None:
-        """Compile nothing yet: the number of threads is asked for when the first text comes."""
+        """Compile nothing yet: not every command that opens an encoder has a text for it."""
         self.names, self.folder = tuple(names), folder
-        self._model, self._backend = model, backend
+        self._model, self._backend, self._threads = model, backend, count_threads()
         self._request: Any = None
+        self._lock = threading.Lock()  # one request has one output, whichever thread asks
 
     def __call__(self, inputs: Mapping[str, IntArray]) -> FloatArray:
         """Return the vectors of n texts' word pieces, shape (n, length, d), float32.
@@ -61,22 +63,24 @@ class CompiledTransformer:
         Args:
             inputs: by name, each of shape (n, length), int64.
         """
-        if self._request is None:
-            self._request = compile_model(self._model, self._backend).create_infer_request()
-            self._model = None
-        outputs = self._request.infer({name: inputs[name] for name in self.names}, share_inputs=True)
-        return np.asarray(outputs[0], dtype=np.float32)  # a copy: the next lot overwrites none of it
+        with self._lock:
+            if self._request is None:
+                self._request = compile_model(self._model, self._backend, self._threads).create_infer_request()
+                self._model = None
+            outputs = self._request.infer({name: inputs[name] for name in self.names}, share_inputs=True)
+            return np.array(outputs[0], dtype=np.float32)  # a copy: the next lot overwrites none of it
 
 
-def compile_model(model: Any, backend: str) -> Any:
-    """Return the model ready to compute on as many threads as torch has, or would have."""
+def compile_model(model: Any, backend: str, threads: int) -> Any:
+    """Return the model ready to compute on so many threads."""
     import openvino
 
-    settings = {"INFERENCE_NUM_THREADS": _count_threads(), "PERFORMANCE_HINT": "LATENCY", **SETTINGS[backend]}
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", **SETTINGS[backend]}
     return openvino.Core().compile_model(model, "CPU", settings)
 
 
-def _count_threads() -> int:
+def count_threads() -> int:
+    """Return the threads to compute on: those of torch if it is loaded, else `OMP_NUM_THREADS`; at most the cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     most = int(asked) if asked.isdecimal() and int(asked) else sys.maxsize
     torch = sys.modules.get("torch")
@@ -117,12 +121,12 @@ def read_folder(folder: Path, read: Callable[[], Any]) -> Any:
     """Return what is read from a folder of `write_folder`; None where there is none, and a damaged one is removed."""
     try:
         note = json.loads((folder / NOTE).read_text("utf-8"))
-        if any(hash_file(folder / name) != digest for name, digest in note.items()):
+        if any(not (folder / name).is_file() or hash_file(folder / name) != note[name] for name in note):
             raise ValueError("changed")
         return read()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # there is none, or none that can be read now
         return None
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         logger.warning("%s: damaged (%s), made again", folder, " ".join(str(error).split())[:200])
         shutil.rmtree(folder, ignore_errors=True)
         return None
@@ -141,5 +145,8 @@ def write_folder(folder: Path, write: Callable[[Path], object]) -> None:
         write(made)
         note = {file.name: hash_file(file) for file in sorted(made.iterdir())}
         (made / NOTE).write_text(json.dumps(note), "utf-8")
-        if not folder.exists():  # another process may have been faster
+        try:
             os.replace(made, folder)
+        except OSError:
+            if not folder.exists():  # another process was faster
+                raise

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +21,9 @@ from pydantic import BaseModel
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.freshness.digests import file_digest
-from hmltc_kedro.text import compiled
 from hmltc_kedro.text.backends import PACKAGES, find_version
 from hmltc_kedro.text.compiled import CompiledTransformer, find_cache, read_folder, read_model, write_folder
+from hmltc_kedro.text.model_files import list_shaping
 from hmltc_kedro.text.windows import normalise
 
 if TYPE_CHECKING:
@@ -38,12 +40,18 @@ PROBES = (
     "  And a LONGER one: naïve café,\n2.5 µm of <mask> [SEP] http://example.org/?q=1 ",
     "漢字 かな 한국어 ไทย हिन्दी",
     "",
-    "one that is longer than any encoder reads " * 200,
+    " ".join(map(str, range(4000))),
 )
-"""Texts whose vectors have to be the same: cases, accents, scripts, marks, spaces, no word, too many words."""
+"""Texts whose vectors have to be the same: cases, accents, scripts, marks, spaces, no word, too many words.
+
+The last one says at every place something else, so that it shows where it is cut.
+"""
 
 POOLINGS = ("mean", "cls")
 """How vectors of word pieces become that of a text: their mean, or the first one."""
+
+CODE = ("light_encoder.py", "compiled.py", "openvino_model.py")
+"""What makes and reads an encoder; one that other code has made is made again."""
 
 SAME = 1e-4
 """Largest difference between two such vectors, whose length is 1; in single precision it is 1e-7."""
@@ -93,19 +101,40 @@ class LightEncoder:
         """Return the length of a vector."""
         return self._parts.dimension
 
-    def encode(self, texts: Sequence[str], *, batch_size: int = 32, prompt: str | None = None, **_: Any) -> FloatArray:
+    def encode(
+        self,
+        texts: Sequence[str],
+        batch_size: int = 32,
+        prompt: str | None = None,
+        *,
+        normalize_embeddings: bool = True,
+        convert_to_numpy: bool = True,
+        show_progress_bar: bool = False,
+    ) -> FloatArray:
         """Return the vectors of n texts: shape (n, dimension), float32, unit length.
 
         Args:
             texts: n texts.
-            batch_size: texts of like length that are computed at once.
-            prompt: what stands before each.
+            batch_size: texts of like length that are computed at once, 1 or more.
+            prompt: what stands before each; that of the model if it has one for every text.
+            normalize_embeddings: as a `SentenceTransformer` is asked; always.
+            convert_to_numpy: always.
+            show_progress_bar: never.
+
+        Raises:
+            ValueError: something else is asked for, which only a `SentenceTransformer` gives.
         """
+        if isinstance(texts, str) or batch_size < 1 or show_progress_bar:
+            raise ValueError("give a list of texts, a batch of one text or more, and no progress bar")
+        if not (normalize_embeddings and convert_to_numpy):
+            raise ValueError("vectors are of unit length and arrays; encoder_backend: torch gives others")
+        if prompt is None:
+            prompt = self.prompts.get(self.default_prompt_name or "", "")
         vectors = np.zeros((len(texts), self._parts.dimension), dtype=np.float32)
         order = np.argsort([-len(text) for text in texts], kind="stable")
         for start in range(0, len(texts), batch_size):
             rows = order[start : start + batch_size]
-            encoded = self.tokenizer.pad([f"{prompt or ''}{texts[row]}" for row in rows])
+            encoded = self.tokenizer.pad([prompt + texts[row] for row in rows])
             inputs = {name: np.array([getattr(text, FIELDS[name]) for text in encoded]) for name in FIELDS}
             vectors[rows] = self._pool(self._transformer(inputs), inputs["attention_mask"])
         return normalise(vectors)
@@ -125,21 +154,21 @@ class WordPieces:
 
     def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
         """Take one that pads; texts of more than `max_length` word pieces are cut."""
-        from tokenizers import Tokenizer
-
-        self._whole = Tokenizer.from_str(tokenizer.to_str())
-        self._whole.no_padding()
-        self._whole.no_truncation()
-        self._padded, self._max_length = tokenizer, max_length
-        self._padded.enable_truncation(max_length)
+        self._tokenizer, self._max_length = tokenizer, max_length
+        self._padding = tokenizer.padding or {}
+        self._lock = threading.Lock()  # whether it cuts and pads is the tokenizer's state
 
     def __call__(
         self, texts: str | list[str], *, truncation: bool = False, return_offsets_mapping: bool = False, **_: Any
     ) -> dict[str, list[Any]]:
         """Return `input_ids` of a text or of each of several, and `offset_mapping` if asked; without marks."""
+        with self._lock:
+            self._tokenizer.no_padding()
+            self._tokenizer.no_truncation()
+            many = [texts] if isinstance(texts, str) else texts
+            encoded = self._tokenizer.encode_batch(many, add_special_tokens=False)
         if isinstance(texts, str):
-            return {"input_ids": self._whole.encode(texts, add_special_tokens=False).ids}
-        encoded = self._whole.encode_batch(texts, add_special_tokens=False)
+            return {"input_ids": encoded[0].ids}
         end = self._max_length if truncation else None
         found: dict[str, list[Any]] = {"input_ids": [text.ids[:end] for text in encoded]}
         if return_offsets_mapping:
@@ -148,18 +177,21 @@ class WordPieces:
 
     def num_special_tokens_to_add(self) -> int:
         """Return how many word pieces mark begin and end."""
-        return int(self._whole.num_special_tokens_to_add(is_pair=False))
+        return int(self._tokenizer.num_special_tokens_to_add(is_pair=False))
 
     def pad(self, texts: list[str]) -> list[Any]:
         """Return the texts as word pieces with their marks, cut, and as long as the longest."""
-        return list(self._padded.encode_batch(texts))
+        with self._lock:
+            self._tokenizer.enable_padding(**self._padding)
+            self._tokenizer.enable_truncation(self._max_length)
+            return list(self._tokenizer.encode_batch(texts))
 
 
 # ---------------------------------------------------------------------- files
 
 
 def find_encoder(directory: Path, max_length: int | None, backend: str) -> LightEncoder | None:
-    """Return the encoder that was kept of a sentence-transformers directory, None if none was, or one is damaged.
+    """Return the encoder that was kept of a sentence-transformers directory; None if none was, or it is damaged.
 
     Args:
         directory: of the model.
@@ -168,10 +200,13 @@ def find_encoder(directory: Path, max_length: int | None, backend: str) -> Light
     """
     folder = _find_folder(directory, max_length, backend)
     found = read_folder(folder, lambda: _read(folder))
-    model = read_model(folder.parent / found[0].model) if found is not None else None
-    if found is None or model is None:
+    if found is None:
         return None
     parts, tokenizer = found
+    model = read_model(folder.parent / parts.model)
+    if model is None:  # both are made again
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
     return LightEncoder(parts, tokenizer, CompiledTransformer(model, parts.inputs, backend, parts.model))
 
 
@@ -213,17 +248,13 @@ def _find_folder(directory: Path, max_length: int | None, backend: str) -> Path:
     """Return where the encoder of a model lies: under the digest of the model's files and of what reads them."""
     packages = (*PACKAGES[backend], "torch", "transformers", "sentence-transformers", "tokenizers")
     about = {
-        "files": {f.relative_to(directory).as_posix(): file_digest(f) for f in _list_files(directory)},
+        "files": {f.relative_to(directory).as_posix(): file_digest(f) for f in list_shaping(directory)},
         "max_length": max_length,
         "backend": backend,
         "versions": {package: find_version(package) for package in packages},
-        "code": [file_digest(Path(__file__)), file_digest(Path(compiled.__file__))],
+        "code": [file_digest(Path(__file__).with_name(name)) for name in CODE],
     }
     return find_cache() / hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _list_files(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.rglob("*") if file.is_file() and file.suffix != ".md")
 
 
 def _read(folder: Path) -> tuple[Parts, Tokenizer]:
@@ -243,6 +274,10 @@ def _describe(model: SentenceTransformer, transformer: CompiledTransformer) -> t
     pooling = getattr(others[0], "pooling_mode", None) if kinds[:1] == ["Pooling"] else None
     if pooling not in POOLINGS or set(kinds[1:]) - {"Normalize"} or not getattr(source, "is_fast", False):
         return None
+    length: Any = first.max_seq_length
+    dimension: Any = getattr(first.auto_model.config, "hidden_size", None)
+    if source.truncation_side != "right" or source.pad_token is None or None in (length, dimension) or length > 2**31:
+        return None
     tokenizer = Tokenizer.from_str(source.backend_tokenizer.to_str())
     tokenizer.enable_padding(
         direction=source.padding_side,
@@ -254,8 +289,8 @@ def _describe(model: SentenceTransformer, transformer: CompiledTransformer) -> t
         model=transformer.folder,
         inputs=list(transformer.names),
         pooling=pooling,
-        dimension=first.auto_model.config.hidden_size,
-        max_seq_length=first.max_seq_length,
+        dimension=dimension,
+        max_seq_length=length,
         prompts={name: prompt or "" for name, prompt in model.prompts.items()},
         default_prompt_name=model.default_prompt_name,
     )

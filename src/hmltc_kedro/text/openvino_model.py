@@ -22,7 +22,14 @@ import torch
 from hmltc_kedro.errors import InputError
 from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text.backends import PACKAGES, find_version
-from hmltc_kedro.text.compiled import CompiledTransformer, compile_model, find_cache, read_model, write_model
+from hmltc_kedro.text.compiled import (
+    CompiledTransformer,
+    compile_model,
+    count_threads,
+    find_cache,
+    read_model,
+    write_model,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -104,7 +111,7 @@ def convert(model: SentenceTransformer, names: list[str], backend: str) -> Any:
             for port, name in zip(found.inputs, names, strict=True):
                 port.get_tensor().set_names({name})
             arrays = {name: value.numpy() for name, value in probe.items()}
-            computed = compile_model(found, "openvino")(arrays)[0]
+            computed = compile_model(found, "openvino", count_threads())(arrays)[0]
             if backend == "openvino-int8":
                 import nncf
 

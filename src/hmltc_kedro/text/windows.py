@@ -172,7 +172,7 @@ def _cut_lots(model: SentenceModel, windows: list[str], batch_size: int) -> Iter
     Elsewhere all are one lot, which the model sorts by characters and cuts into batches: a graphics card is fastest
     with much at once.
     """
-    if str(model.device) != "cpu" or not getattr(model.tokenizer, "is_fast", False):
+    if not str(model.device).startswith("cpu") or not getattr(model.tokenizer, "is_fast", False):
         yield np.arange(len(windows), dtype=np.int64)
         return
     pieces = model.tokenizer(windows, add_special_tokens=False, truncation=True, verbose=False)["input_ids"]
