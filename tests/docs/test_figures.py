@@ -56,6 +56,14 @@ def test_accuracy_shows_what_descriptions_add() -> None:
         assert float(cells[2].replace("−", "-")) == pytest.approx(mean(described) - mean(without), abs=0.00051)
 
 
+def test_reproduction_shows_the_frozen_encoder_of_the_paper() -> None:
+    rows = read_rows(RESULTS / "paper_frozen_mpnet.csv")
+    scores = [float(row["sample_f1"]) for row in rows]
+    page = (ROOT / "docs" / "reproduction.md").read_text("utf-8")
+    assert f"frozen:** {mean(scores):.3f} ± {stdev(scores):.3f} (seeds {', '.join(r['seed'] for r in rows)}" in page
+    assert f"nearest class {float(rows[0]['zero_shot']):.3f}" in page
+
+
 @pytest.mark.parametrize(
     "row", read_rows(RESULTS / "ablation_paper_amazon531_real.csv"), ids=lambda row: row["variant"]
 )
