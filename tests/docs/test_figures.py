@@ -56,6 +56,24 @@ def test_accuracy_shows_what_descriptions_add() -> None:
         assert float(cells[2].replace("−", "-")) == pytest.approx(mean(described) - mean(without), abs=0.00051)
 
 
+def test_accuracy_shows_what_each_part_adds() -> None:
+    stored = read_rows(RESULTS / "parts.csv")
+    shown = {cells[0]: cells[1:] for cells in read_table(ROOT / "docs" / "accuracy.md", "| | sample | amazon_toys_uk")}
+    assert list(shown) == list(dict.fromkeys(row["title"] for row in stored))
+    means = {}
+    for title, cells in shown.items():
+        for name, cell in zip(("sample", "amazon_toys_uk", "hallmarks_of_cancer"), cells[:3], strict=True):
+            scores = [float(row["sample_f1"]) for row in stored if (row["title"], row["dataset"]) == (title, name)]
+            shown_mean, spread = map(float, cell.split(" ± "))
+            assert shown_mean == pytest.approx(mean(scores), abs=0.00056), (title, name)  # stored with four digits
+            assert spread == pytest.approx(stdev(scores), abs=0.00056), (title, name)
+            means[title, name] = mean(scores)
+        lost = mean(means["the default method", name] - means[title, name] for name in {n for _, n in means})
+        if title != "the default method":
+            difference, low, high = map(float, re.findall(r"[+-]\d\.\d+", cells[3]))
+            assert difference == pytest.approx(lost, abs=0.0011) and low <= difference <= high, title
+
+
 def test_reproduction_shows_the_frozen_encoder_of_the_paper() -> None:
     rows = read_rows(RESULTS / "paper_frozen_mpnet.csv")
     scores = [float(row["sample_f1"]) for row in rows]
