@@ -5,7 +5,6 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,12 @@ from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.light_encoder import LightEncoder, find_encoder
 from hmltc_kedro.text.models import open_encoder, open_model
 from hmltc_kedro.text.windows import cut_windows, encode_texts
-from kedro_project import write_short_encoder
 from small_corpus import CORPUS, ODD_TEXTS
 
+pytestmark = pytest.mark.usefixtures("cache")
 pytest.importorskip("openvino")
 
 TEXTS = [*CORPUS, *ODD_TEXTS, "tools for the garden. " * 40]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a folder of converted models to this module."""
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder / "hmltc_kedro" / "openvino"
-
-
-@pytest.fixture(scope="module")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an encoder that is converted in little time."""
-    return write_short_encoder(tmp_path_factory.mktemp("short"))
 
 
 def test_next_process_encodes_without_the_library_and_alike(short: Path, tmp_path: Path) -> None:

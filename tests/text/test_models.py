@@ -14,7 +14,6 @@ from hmltc_kedro.freshness.digests import file_digest
 from hmltc_kedro.text import models
 from hmltc_kedro.text.model_files import SHAPING
 from hmltc_kedro.text.models import EMBEDDED, copy_model, fingerprint_model, open_model, resolve_model
-from kedro_project import write_short_encoder
 
 
 def test_embedded_weights_have_the_published_digest() -> None:
@@ -125,9 +124,9 @@ def test_weights_of_every_module_are_fetched_from_the_hub_and_no_pickle(monkeypa
 
 
 @pytest.fixture
-def layered(tmp_path: Path) -> Path:
+def layered(short: Path, tmp_path: Path) -> Path:
     """Return an encoder with a layer after the pooling, and with files that shape no vector."""
-    model = open_model(write_short_encoder(tmp_path / "short"), "cpu", 64)
+    model = open_model(short, "cpu", 64)
     model.append(Dense(384, 16))
     model.save(str(tmp_path / "layered"))
     (tmp_path / "layered" / "modeling_own.py").write_text("raise SystemExit")

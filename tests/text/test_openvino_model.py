@@ -14,30 +14,15 @@ from hmltc_kedro.text.compiled import read_model
 from hmltc_kedro.text.encoder import TextEncoder
 from hmltc_kedro.text.models import open_encoder, open_model
 from hmltc_kedro.text.windows import encode_texts
-from kedro_project import write_short_encoder
 from small_corpus import CORPUS, ODD_TEXTS
 
+pytestmark = pytest.mark.usefixtures("cache")
 pytest.importorskip("openvino")
 pytest.importorskip("nncf")
 
 from hmltc_kedro.text import openvino_model  # noqa: E402
 
 TEXTS = [*CORPUS, *ODD_TEXTS, "tools for the garden. " * 40]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder of converted models to this module."""
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder / "hmltc_kedro" / "openvino"
-
-
-@pytest.fixture(scope="module")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an encoder that is converted in little time."""
-    return write_short_encoder(tmp_path_factory.mktemp("short"))
 
 
 @pytest.fixture
