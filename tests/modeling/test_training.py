@@ -13,9 +13,10 @@ from hmltc_kedro.errors import InputError
 from hmltc_kedro.modeling import HierarchicalClassifier
 from hmltc_kedro.modeling.examples import WeightedMultiLabelDataset
 from hmltc_kedro.modeling.features import EncodedFeatures
+from hmltc_kedro.modeling.frozen_layers import freeze_lower_layers
 from hmltc_kedro.modeling.gcn import smooth_embeddings
 from hmltc_kedro.modeling.loop import History, Run
-from hmltc_kedro.modeling.phases import cosine_schedule, decay_groups, freeze_lower_layers
+from hmltc_kedro.modeling.phases import cosine_schedule, decay_groups
 from hmltc_kedro.modeling.self_training import mean_probabilities, sharpen_targets
 from hmltc_kedro.modeling.settings import (
     FineTuningSettings,

@@ -10,6 +10,7 @@ from scipy import sparse
 from torch.nn.functional import normalize
 
 from hmltc_kedro.arrays import FloatArray, IntArray
+from hmltc_kedro.modeling.frozen_layers import FrozenLayers, join_ranges
 from hmltc_kedro.text.features import Windows
 from hmltc_kedro.text.windows import choose_prompt
 
@@ -71,8 +72,9 @@ class EncodedFeatures:
     """Vectors that the encoder computes, with gradients, each batch padded to its longest window."""
 
     def __init__(self, encoder: SentenceTransformer, windows: Windows, precision: torch.dtype) -> None:
-        """Keep the windows; they are encoded when they are asked for."""
+        """Keep the windows; they are encoded when they are asked for, see `FrozenLayers`."""
         self._encoder, self._windows, self._precision = encoder, windows, precision
+        self._layers = FrozenLayers(encoder, len(windows.texts))
 
     def __call__(self, rows: IntArray) -> torch.Tensor:
         """Return the vectors of `rows`, unit length: the mean over the windows of each."""
@@ -80,12 +82,12 @@ class EncodedFeatures:
         starts = self._windows.starts
         counts = starts[rows + 1] - starts[rows]
         owners = np.repeat(np.arange(len(rows)), counts)
-        chosen = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[rows][owners]
+        chosen = join_ranges(starts[rows], counts)
         texts = [self._windows.texts[window] for window in chosen]
         tokens = self._encoder.preprocess(texts, prompt=choose_prompt(self._encoder))
         tokens = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in tokens.items()}
         with torch.autocast(device.type, dtype=self._precision, enabled=self._precision != torch.float32):
-            vectors = self._encoder(tokens)["sentence_embedding"]
+            vectors = self._layers.encode(tokens, chosen)
         windows = normalize(vectors.float(), dim=-1)
         if len(windows) == len(rows):
             return windows

@@ -10,6 +10,7 @@ from torch import nn
 
 from hmltc_kedro.arrays import FloatArray
 from hmltc_kedro.modeling.features import EncodedFeatures, Features, FrozenFeatures
+from hmltc_kedro.modeling.frozen_layers import freeze_lower_layers
 from hmltc_kedro.modeling.head import CosineHead
 from hmltc_kedro.modeling.settings import FineTuningSettings, HeadSettings
 from hmltc_kedro.text.device import choose_precision
@@ -85,22 +86,6 @@ def fine_tuning_phase(
         settings.batch_size,
         settings.clip_norm,
     )
-
-
-def freeze_lower_layers(encoder: SentenceTransformer, trainable_share: float) -> int:
-    """Let gradients reach the upper `trainable_share` of the transformer layers only; return how many.
-
-    The paper's code freezes the embeddings and the lower two thirds.
-    """
-    for parameter in encoder.parameters():
-        parameter.requires_grad = False
-    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    layers = max(stacks, key=len)  # the transformer blocks, whatever the architecture calls them
-    moving = round(len(layers) * trainable_share)
-    for layer in layers[len(layers) - moving :]:
-        for parameter in layer.parameters():
-            parameter.requires_grad = True
-    return moving
 
 
 def decay_groups(module: nn.Module, learning_rate: float, weight_decay: float) -> list[dict[str, object]]:
