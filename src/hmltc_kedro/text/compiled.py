@@ -12,7 +12,9 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,9 @@ numbers at a time while it computes: nothing is measured on texts, so the model 
 MODEL = "model.xml"
 NOTE = "files.json"
 """Digests of the other files of a folder."""
+
+UNUSED = 60 * 86_400
+"""Seconds for which nobody read a folder that is removed when the next one is written."""
 
 
 class CompiledTransformer:
@@ -123,6 +128,8 @@ def read_folder(folder: Path, read: Callable[[], Any]) -> Any:
         note = json.loads((folder / NOTE).read_text("utf-8"))
         if any(not (folder / name).is_file() or hash_file(folder / name) != note[name] for name in note):
             raise ValueError("changed")
+        with suppress(OSError):  # a cache that may only be read
+            os.utime(folder)  # it is in use
         return read()
     except OSError:  # there is none, or none that can be read now
         return None
@@ -139,6 +146,7 @@ def write_folder(folder: Path, write: Callable[[Path], object]) -> None:
         OSError: there is no room, or no permission.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_unused(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".", suffix=".tmp") as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
@@ -150,3 +158,11 @@ def write_folder(folder: Path, write: Callable[[Path], object]) -> None:
         except OSError:
             if not folder.exists():  # another process was faster
                 raise
+
+
+def _remove_unused(cache: Path) -> None:
+    """Remove what no process has read for long: models of other versions, leftovers of processes that were killed."""
+    for folder in cache.iterdir():
+        with suppress(OSError):  # another process was faster, or may and this one may not
+            if folder.is_dir() and time.time() - folder.stat().st_mtime > UNUSED:
+                shutil.rmtree(folder)
