@@ -50,7 +50,7 @@ MESSAGES: dict[str, tuple[Message, ...]] = {
         Message(
             "A raw file is missing",
             "Error: data/01_raw/yours/classes.txt: this file is missing (entry `raw_classes`); put it there, "
-            "see README, bring your own data\n"
+            "see README, Your own data\n"
             "...",
             "Put the files there ([formats](../data/01_raw/README.md)); only the keywords, `labels.csv` and the "
             "gold labels may be missing.",

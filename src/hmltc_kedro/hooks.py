@@ -316,7 +316,7 @@ def explain_missing(name: str, dataset: AbstractDataset[Any, Any], run_params: d
         None,
     )
     if maker is None:
-        return f"{path}: this file is missing (entry `{name}`); put it there, see README, bring your own data"
+        return f"{path}: this file is missing (entry `{name}`); put it there, see README, Your own data"
     flags = f" --env={run_params['env']}" if run_params.get("env") not in (None, "local", "base") else ""
     parameters = run_params.get("runtime_params") or {}
     if "dataset" in parameters:

@@ -18,6 +18,7 @@ WITH_TORCH = {"text/device.py", "text/openvino_model.py"} | {
     for name in (
         "examples",
         "features",
+        "frozen_layers",
         "gcn",
         "head",
         "loop",

@@ -26,8 +26,11 @@ logger = logging.getLogger(__name__)
 HELD = 2**32
 """Bytes of outputs that are kept, in half precision: those of 56,000 windows of 100 word pieces with MiniLM."""
 
+SAME = 1e-5
+"""Difference that there may be between vectors of the same outputs, with the frozen layers there and without."""
+
 ALIKE = 0.9999
-"""Least cosine of a vector from what is kept and the one from the text: 0.999995 in bfloat16."""
+"""Least cosine of a vector from what is kept and the one from the text: half precision has 0.999995 in bfloat16."""
 
 FAILURES = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 """What a model that counts its layers raises where some are missing."""
@@ -56,22 +59,23 @@ def freeze_lower_layers(encoder: nn.Module, trainable_share: float) -> int:
 class FrozenLayers:
     """An encoder whose frozen layers read each of m windows once.
 
-    What they give is kept when it is first computed, up to `HELD` bytes; above that nothing is kept and every epoch
-    computes it again. A model that does not go on from there as it would from the text, which the first batch tells,
-    computes it again too.
+    What they give is kept when it is first computed, in memory, up to `HELD` bytes; where that is not enough nothing is
+    kept and every epoch computes it again. So does a model that does not go on from there as it would with all its
+    layers: T5, whose first layer gives the others the bias of positions, or one whose layers differ by their number.
     """
 
     def __init__(self, encoder: SentenceTransformer, m: int) -> None:
         """Look which layers of the encoder are frozen."""
         self._encoder, self._layers = encoder, find_layers(encoder)
-        self._still = list(_list_frozen(encoder))
-        self._n_frozen = next((i for i, layer in enumerate(self._layers) if _is_trained(layer)), 0)
-        self._entry = self._layers[self._n_frozen]
-        above = sum(_count_trained(layer) for layer in self._layers[self._n_frozen :])
-        self._keeps = self._n_frozen > 0 and above == _count_trained(encoder)
-        self._tried = False
+        trained = [_count_trained(layer) for layer in self._layers]
+        self._n_frozen = next((i for i, count in enumerate(trained) if count), len(trained))
+        self._is_split = sum(trained) == _count_trained(encoder)  # nothing is trained but whole upper layers
+        self._keeps = self._is_split and 0 < self._n_frozen < len(trained)
+        self._entry = self._layers[self._n_frozen] if self._keeps else None
+        self._tried = 0
         self._starts, self._counts = np.full(m, -1, dtype=np.int64), np.zeros(m, dtype=np.int64)
-        self._outputs, self._used = torch.empty(0, 0, dtype=torch.float16), 0
+        self._outputs: torch.Tensor | None = None
+        self._used = 0
 
     def encode(self, tokens: Tokens, windows: IntArray) -> torch.Tensor:
         """Return the vectors of some windows, shape (k, d).
@@ -80,20 +84,38 @@ class FrozenLayers:
             tokens: the k windows as the encoder reads them.
             windows: which of the m they are, shape (k,), each once.
         """
-        for part in self._still:
-            part.eval()
-        if not self._keeps:
-            return self._run(tokens)
+        if not self._keeps or "attention_mask" not in tokens:
+            with self._frozen_at_rest():
+                return self._run(tokens)
         mask = tokens["attention_mask"].bool()
         if (self._starts[windows] < 0).any():
-            return self._run(tokens, lambda hidden: self._keep(hidden, windows, mask))
-        self._tried = self._tried or self._try(tokens, windows, mask)
-        return self._go_on(tokens, windows, mask) if self._keeps else self._run(tokens)
+            with self._frozen_at_rest():
+                return self._run(tokens, lambda hidden: self._keep(hidden, windows, mask))
+        if mask.shape[1] > self._tried:  # a model may treat long texts in another way than short ones
+            self._try(tokens, windows, mask)
+        with self._frozen_at_rest():
+            return self._go_on(tokens, windows, mask) if self._keeps else self._run(tokens)
+
+    @contextmanager
+    def _frozen_at_rest(self) -> Iterator[None]:
+        """Leave no dropout on but in the layers that are trained."""
+        training = self._encoder.training
+        if self._is_split:
+            self._encoder.eval()
+            for layer in self._layers[self._n_frozen :]:
+                layer.train(training)
+        try:
+            yield
+        finally:
+            self._encoder.train(training)
 
     def _run(self, tokens: Tokens, change: Callable[[torch.Tensor], torch.Tensor] | None = None) -> torch.Tensor:
         """Run the encoder; `change` is given what enters the first layer that is trained and says what does."""
         if change is None:
-            return cast(torch.Tensor, self._encoder(dict(tokens))["sentence_embedding"])
+            # copies: some poolings leave a prompt out by writing into the mask
+            copies = {name: each.clone() if isinstance(each, torch.Tensor) else each for name, each in tokens.items()}
+            return cast(torch.Tensor, self._encoder(copies)["sentence_embedding"])
+        assert self._entry is not None
         hook = self._entry.register_forward_pre_hook(
             lambda _, given: (change(given[0]), *given[1:]) if given else None  # None where a model names what it gives
         )
@@ -104,18 +126,21 @@ class FrozenLayers:
 
     def _keep(self, hidden: torch.Tensor, windows: IntArray, mask: torch.Tensor) -> torch.Tensor:
         """Keep the outputs (k, length, d) of windows that are new; return them as precise as they will come back."""
-        rounded = hidden.half()
+        rounded = hidden.detach().half()
+        if (
+            hidden.shape[:2] != mask.shape
+            or not bool(rounded.isfinite().all())
+            or not self._make_room(hidden.shape[-1])
+        ):
+            self._keep_nothing()
+            return hidden
+        assert self._outputs is not None
         new = self._starts[windows] < 0
         counts = mask.sum(dim=1).cpu().numpy()[new]
         used = self._used + int(counts.sum())
-        fits = hidden.shape[:2] == mask.shape and used * hidden.shape[-1] * rounded.element_size() <= HELD
-        if not fits or not bool(rounded.isfinite().all()):
+        if used > len(self._outputs):
             self._keep_nothing()
             return hidden
-        if used > len(self._outputs):
-            grown = torch.empty(max(used, 2 * len(self._outputs)), hidden.shape[-1], dtype=torch.float16)
-            grown[: self._used] = self._outputs[: self._used].view(self._used, grown.shape[1])
-            self._outputs = grown
         chosen = mask & torch.from_numpy(new).to(mask.device)[:, None]
         self._outputs[self._used : used] = rounded[chosen].cpu()
         self._starts[windows[new]] = self._used + np.cumsum(counts) - counts
@@ -123,8 +148,23 @@ class FrozenLayers:
         self._used = used
         return rounded.to(hidden.dtype)
 
-    def _go_on(self, tokens: Tokens, windows: IntArray, mask: torch.Tensor) -> torch.Tensor:
-        """Return the vectors of windows that are kept: the embeddings are looked up, the frozen layers left out."""
+    def _make_room(self, d: int) -> bool:
+        """Set addresses aside for all that may come; memory is taken as they are written to. False where none is."""
+        if self._outputs is None:
+            longest = self._encoder.max_seq_length or HELD
+            rows = min(len(self._starts) * longest, HELD // (d * torch.float16.itemsize))
+            try:
+                self._outputs = torch.empty(rows, d, dtype=torch.float16)
+            except RuntimeError:
+                return False
+        return True
+
+    def _go_on(self, tokens: Tokens, windows: IntArray, mask: torch.Tensor, *, whole: bool = False) -> torch.Tensor:
+        """Return the vectors of windows that are kept: the embeddings are looked up, the frozen layers left out.
+
+        Where the encoder is to be `whole` they compute, and what is kept takes the place of what they give.
+        """
+        assert self._outputs is not None
         kept = self._outputs[torch.from_numpy(join_ranges(self._starts[windows], self._counts[windows]))]
 
         def put(hidden: torch.Tensor) -> torch.Tensor:
@@ -132,58 +172,49 @@ class FrozenLayers:
             placed[mask] = kept.to(hidden.device, hidden.dtype)
             return placed
 
+        if whole:
+            return self._run(tokens, put)
         with self._left_out():
             return self._run(tokens, put)
 
     @contextmanager
     def _left_out(self) -> Iterator[None]:
         """Take the frozen layers out of the encoder for as long as the block runs."""
-        frozen = list(self._layers[: self._n_frozen])
-        del self._layers[: self._n_frozen]
+        layers = self._layers._modules
+        self._layers._modules = {str(i): layer for i, layer in enumerate(self._layers[self._n_frozen :])}
         try:
             yield
         finally:
-            for position, layer in enumerate(frozen):
-                self._layers.insert(position, layer)
+            self._layers._modules = layers
 
-    def _try(self, tokens: Tokens, windows: IntArray, mask: torch.Tensor) -> bool:
-        """Compute a batch both ways, and keep nothing any more if the vectors differ; return True."""
+    def _try(self, tokens: Tokens, windows: IntArray, mask: torch.Tensor) -> None:
+        """Compute a batch from the text, and from what is kept with the frozen layers there and without.
+
+        Keep nothing any more if these differ: the model goes by the number of a layer, or by what is around a text.
+        """
         training = self._encoder.training
         self._encoder.eval()
         with torch.no_grad():
-            expected = self._run(tokens)
+            read, expected = self._run(tokens), self._go_on(tokens, windows, mask, whole=True)
             try:
-                alike = cosine_similarity(self._go_on(tokens, windows, mask).float(), expected.float(), dim=-1)
+                alike = torch.allclose(self._go_on(tokens, windows, mask), expected, rtol=0, atol=SAME)
             except FAILURES:
-                alike = torch.zeros(1)
+                alike = False
+            alike = alike and bool((cosine_similarity(read.float(), expected.float(), dim=-1) >= ALIKE).all())
+        torch.clear_autocast_cache()  # casts made without gradients are not for what follows
         self._encoder.train(training)
-        for part in self._still:
-            part.eval()
-        if not bool((alike >= ALIKE).all()):
+        self._tried = mask.shape[1]
+        if not alike:
             logger.info("This encoder reads a text anew in every epoch: its lower layers cannot be left out")
             self._keep_nothing()
-        return True
 
     def _keep_nothing(self) -> None:
-        self._keeps, self._outputs = False, self._outputs[:0].clone()
+        self._keeps, self._outputs = False, None
 
 
 def join_ranges(starts: IntArray, counts: IntArray) -> IntArray:
     """Return start, start + 1, ... of each range, one range after the other, shape (sum of counts,)."""
     return np.arange(counts.sum()) + np.repeat(starts - np.cumsum(counts) + counts, counts)
-
-
-def _list_frozen(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the largest parts that have parameters and train none of them."""
-    if not _is_trained(module):
-        yield from [module] if any(True for _ in module.parameters()) else []
-        return
-    for child in module.children():
-        yield from _list_frozen(child)
-
-
-def _is_trained(module: nn.Module) -> bool:
-    return _count_trained(module) > 0
 
 
 def _count_trained(module: nn.Module) -> int:
