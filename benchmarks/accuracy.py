@@ -474,7 +474,7 @@ def _set_up_logging() -> None:
 
 def main() -> int:
     """Measure what is not kept yet and print the table; return 1 if a row failed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=[*SETS, *ROWS])
     parser.add_argument("--datasets", nargs="+", help="default: all that have gold test labels")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])

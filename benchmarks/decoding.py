@@ -1,7 +1,7 @@
 """Beam search over a whole test set, beside the plain search a document at a time.
 
 Usage:
-    python benchmarks/decoding.py ../shared/data/amazon531 [--documents 19658]
+    python benchmarks/decoding.py data/01_raw/amazon531 [--documents 19658]
 
 The directory holds classes.txt and class_hierarchy.txt. The probabilities are random sigmoids of
 normal logits, half of them active: many more open children than a trained classifier leaves
@@ -63,7 +63,7 @@ def plain_beam_search(
 
 def main() -> None:
     """Time both searches and check that they agree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--documents", type=int, default=19_658)
     parser.add_argument("--beam", type=int, default=10)

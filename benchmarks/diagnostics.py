@@ -16,7 +16,7 @@ its sample-F1.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,11 +170,13 @@ def count_changes(run: Run) -> str:
     return f"of {every} taken, {won} were right afterwards and {lost} had been before"
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the comparison."""
-    data = Path(*arguments) if arguments else Path("data")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", type=Path, default=Path("data"), help="the folder of runs and raw files")
+    arguments = parser.parse_args(argv)
     whole = []
-    for run in read_runs(data):
+    for run in read_runs(arguments.data):
         documents, classes, numbers = diagnose(run)
         f1 = sample_f1_scores(run.gold, run.taxonomy.to_matrix(run.predictions["class_ids"]))
         whole.append({"run": run.name, "sample_f1": f1.mean(), **numbers})
@@ -182,6 +184,8 @@ def main(arguments: Sequence[str]) -> None:
             print(f"\n{run.name}: {len(f1)} documents, sample-F1 {f1.mean():.3f}, {(f1 < ERROR).mean():.0%} errors")
             print(compare_documents(run, documents).round(3).to_string())
             print(compare_classes(run, classes))
+    if not whole:
+        parser.error(f"{arguments.data}: no run on a dataset with gold labels lies there; `kedro run` makes one")
     table = pd.DataFrame(whole).drop(columns=["n_docs", "n_compared"]).set_index("run")
     print(f"\n{table.round(3).to_string()}")
     correlations = {"all runs": table, **dict(iter(table.groupby(table.index.str.partition("/").get_level_values(0))))}
@@ -191,4 +195,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
