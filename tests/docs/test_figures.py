@@ -40,6 +40,17 @@ def test_readme_shows_the_stored_results() -> None:
         assert cells[5] == f"{mean(float(row['zero_shot']) for row in rows):.3f}", name
 
 
+def test_pages_show_what_the_preset_gives() -> None:
+    stored = read_rows(RESULTS / "paper_preset.csv")
+    readme = {cells[0].split("`")[1]: cells[4] for cells in read_table(ROOT / "README.md", "| dataset | documents")}
+    page = read_table(ROOT / "docs" / "accuracy.md", "| dataset | the default method")
+    accuracy = {cells[0].split("`")[1]: cells[3] for cells in page if "`" in cells[0]}
+    for name in dict.fromkeys(row["dataset"] for row in stored):
+        scores = [float(row["sample_f1"]) for row in stored if row["dataset"] == name]
+        assert readme[name] == f"{mean(scores):.3f}"
+        assert accuracy[name] == f"{mean(scores):.3f} ± {stdev(scores):.3f}"
+
+
 def test_accuracy_shows_what_descriptions_add() -> None:
     stored = read_rows(RESULTS / "descriptions.csv")
     shown = list(read_table(ROOT / "docs" / "accuracy.md", "| dataset | without descriptions"))
