@@ -127,19 +127,16 @@ class FrozenLayers:
     def _keep(self, hidden: torch.Tensor, windows: IntArray, mask: torch.Tensor) -> torch.Tensor:
         """Keep the outputs (k, length, d) of windows that are new; return them as precise as they will come back."""
         rounded = hidden.detach().half()
-        if (
-            hidden.shape[:2] != mask.shape
-            or not bool(rounded.isfinite().all())
-            or not self._make_room(hidden.shape[-1])
-        ):
-            self._keep_nothing()
+        if hidden.shape[:2] != mask.shape or not bool(rounded.isfinite().all()):
+            self._keep_nothing("what its lower layers give is not kept")
             return hidden
-        assert self._outputs is not None
+        if self._outputs is None:
+            self._outputs = self._make_room(hidden.shape[-1])
         new = self._starts[windows] < 0
         counts = mask.sum(dim=1).cpu().numpy()[new]
         used = self._used + int(counts.sum())
         if used > len(self._outputs):
-            self._keep_nothing()
+            self._keep_nothing("what its lower layers give takes too much memory")
             return hidden
         chosen = mask & torch.from_numpy(new).to(mask.device)[:, None]
         self._outputs[self._used : used] = rounded[chosen].cpu()
@@ -148,16 +145,14 @@ class FrozenLayers:
         self._used = used
         return rounded.to(hidden.dtype)
 
-    def _make_room(self, d: int) -> bool:
-        """Set addresses aside for all that may come; memory is taken as they are written to. False where none is."""
-        if self._outputs is None:
-            longest = self._encoder.max_seq_length or HELD
-            rows = min(len(self._starts) * longest, HELD // (d * torch.float16.itemsize))
-            try:
-                self._outputs = torch.empty(rows, d, dtype=torch.float16)
-            except RuntimeError:
-                return False
-        return True
+    def _make_room(self, d: int) -> torch.Tensor:
+        """Set addresses aside for all that may come; they take memory as they are written to."""
+        longest = self._encoder.max_seq_length or HELD
+        rows = min(len(self._starts) * longest, HELD // (d * torch.float16.itemsize))
+        try:
+            return torch.empty(rows, d, dtype=torch.float16)
+        except RuntimeError:  # there are not even addresses
+            return torch.empty(0, d, dtype=torch.float16)
 
     def _go_on(self, tokens: Tokens, windows: IntArray, mask: torch.Tensor, *, whole: bool = False) -> torch.Tensor:
         """Return the vectors of windows that are kept: the embeddings are looked up, the frozen layers left out.
@@ -205,10 +200,10 @@ class FrozenLayers:
         self._encoder.train(training)
         self._tried = mask.shape[1]
         if not alike:
-            logger.info("This encoder reads a text anew in every epoch: its lower layers cannot be left out")
-            self._keep_nothing()
+            self._keep_nothing("its lower layers cannot be left out")
 
-    def _keep_nothing(self) -> None:
+    def _keep_nothing(self, reason: str) -> None:
+        logger.info("The encoder reads the texts anew in every epoch: %s", reason)
         self._keeps, self._outputs = False, None
 
 
