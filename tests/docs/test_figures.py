@@ -98,6 +98,27 @@ def test_reproduction_shows_the_frozen_encoder_of_the_paper() -> None:
     assert asked in page and shown in page
 
 
+def test_accuracy_shows_what_judgements_add() -> None:
+    stored = sorted(read_rows(RESULTS / "judgements.csv"), key=by_budget)
+    groups = list(dict.fromkeys(by_budget(row) for row in stored))
+    shown = list(read_table(ROOT / "docs" / "accuracy.md", "| collection | documents asked about"))
+    assert len(shown) == len(groups)
+    for group, cells in zip(groups, shown, strict=True):
+        rows = [row for row in stored if by_budget(row) == group]
+        assert sorted(row["seed"] for row in rows) == ["42", "43", "44"]
+        scores = [float(row["sample_f1"]) for row in rows]
+        means = [
+            f"{mean(float(row[k]) for row in rows):.3f}" if rows[0][k] else "" for k in ("asked", "unasked", "svm")
+        ]
+        n_test = round(mean(int(row["n_asked"]) for row in rows))
+        assert cells[:2] == [f"`{group[0]}`", f"{group[2]:,}"]
+        assert cells[2:] == [str(n_test), f"{mean(scores):.3f} ± {stdev(scores):.3f}", *means]
+
+
+def by_budget(row: dict[str, str]) -> tuple[str, str, int]:
+    return row["dataset"], row["test_share"], int(row["documents"])
+
+
 TABLES = {
     "row, all-mpnet-base-v2": "ablation_paper_mpnet_amazon531_real.csv",
     "row, all-MiniLM-L6-v2": "ablation_paper_amazon531_real.csv",
