@@ -25,6 +25,7 @@ lint: $(VENV)/.dev ## Check style, types, which way imports point, and the workf
 	$(BIN)/ruff check src tests benchmarks notebooks tools
 	$(BIN)/ruff format --check src tests benchmarks notebooks tools
 	$(BIN)/mypy
+	MYPYPATH=src:benchmarks $(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 

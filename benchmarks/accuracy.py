@@ -182,7 +182,7 @@ def make_plan(row: Row, dataset: str) -> Plan:
     return Plan(
         pipeline,
         {f"params:{name}": parameters[name] for name in {"seed"} | {name[7:].split(".")[0] for name in names}},
-        {name: _look_up(validated, name.removeprefix("params:")) for name in names},
+        {name: look_up(validated, name.removeprefix("params:")) for name in names},
         DataCatalog.from_config(config, credentials),
     )
 
@@ -201,7 +201,7 @@ def describe_settings(plan: Plan) -> dict[str, Any]:
     settings: dict[str, Any] = {"parameters": {}, "resources": {}, "data": {}}
     settings["parameters"] = plan.settings
     for name in sorted(plan.catalog.keys()):
-        dataset = plan.catalog.get(name)
+        dataset: Any = plan.catalog.get(name)
         if hasattr(dataset, "identify"):
             settings["resources"][name] = dataset.identify()
         else:
@@ -234,7 +234,7 @@ def _is_same(name: str, kept: Any, value: Any) -> bool:
         return False
 
 
-def _look_up(parameters: Mapping[str, Any], name: str) -> Any:
+def look_up(parameters: Mapping[str, Any], name: str) -> Any:
     """Return a parameter by its dotted name."""
     for part in name.split("."):
         parameters = parameters[part]
@@ -274,7 +274,7 @@ def measure_row(name: str, dataset: str, seeds: Sequence[int], threads: int | No
             "settings": settings,
         }
         write_result(scores, measured)
-        steps = ", ".join(f"{step} {took:.0f} s" for step, took in measured["seconds"].items())
+        steps = ", ".join(f"{step} {took:.0f} s" for step, took in (before | seconds).items())
         logger.info("%s, %s, seed %d: sample-F1 %.4f; %s", dataset, name, seed, measured["sample_f1"], steps)
 
 
@@ -388,7 +388,7 @@ def collect_results(rows: Sequence[str], datasets: Sequence[str], seeds: Sequenc
                 kept = [read_result(find_result(dataset, name, seed)) for seed in seeds]
                 results[name, dataset] = Measured(
                     np.stack([scores["sample_f1"].to_numpy(np.float64) for scores, _ in kept]),
-                    pd.DataFrame([measured["seconds"] for _, measured in kept]).mean().to_dict(),
+                    {str(k): v for k, v in pd.DataFrame([measured["seconds"] for _, measured in kept]).mean().items()},
                     max(measured["peak_memory"] for _, measured in kept),
                 )
     return results

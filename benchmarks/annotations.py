@@ -50,6 +50,7 @@ from hmltc_kedro.decoding.expected_f1 import choose_labels
 from hmltc_kedro.evaluation.metrics import sample_f1_scores
 from hmltc_kedro.llm import ChatAnswer, ChatClient, ChatRequest
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
+from hmltc_kedro.taxonomy import Taxonomy
 from hmltc_kedro.text.lexical_view import LexicalView
 
 VECTOR_WEIGHT = 1.5
@@ -124,7 +125,7 @@ def measure_labels(dataset: str, number: int, draws: int) -> DoubleArray:
     known |= {"params:annotate": silent, "llm": plan.catalog.load("llm")}
     without = run_nodes(late, known, plan.catalog)[0]["predictions"]
     taxonomy, doc_ids = known["taxonomy"], list(without["doc_id"])
-    truth, rows = align_gold_labels(plan.catalog.load("gold_labels"), taxonomy, doc_ids)
+    truth, rows = match_gold(plan.catalog.load("gold_labels"), taxonomy, doc_ids)
     before = sample_f1_scores(truth, taxonomy.to_matrix(without["class_ids"].iloc[rows]))
     differences = np.zeros((draws, len(rows)))
     for draw in range(draws):
@@ -161,14 +162,25 @@ def resample_pairs(tables: Sequence[DoubleArray], n_resamples: int = N_RESAMPLES
 def study_labels(datasets: Sequence[str], number: int, draws: int) -> None:
     """Measure, write and print what a few labels add, by dataset and over all."""
     tables = [measure_labels(dataset, number, draws) for dataset in datasets]
-    pooled = {"mean": float(np.nanmean(np.hstack(tables))), "interval": resample_pairs(tables)}
+    pooled = summarise(tables)
     for dataset, table in zip(datasets, tables, strict=True):
-        own = {"mean": float(np.nanmean(table)), "interval": resample_pairs([table])}
+        own = summarise([table])
         by_draw = np.nanmean(table, axis=1).tolist()
         result = {"labels": number, **own, "by_draw": by_draw, "datasets": list(datasets), "pooled": pooled}
         keep(dataset, "labels", result)
-        print(f"{dataset}: {own['mean']:+.4f} [{own['interval'][0]:+.4f}, {own['interval'][1]:+.4f}]")
-    print(f"pooled: {pooled['mean']:+.4f} [{pooled['interval'][0]:+.4f}, {pooled['interval'][1]:+.4f}]")
+        print(f"{dataset}: {show_interval(own)}")
+    print(f"pooled: {show_interval(pooled)}")
+
+
+def summarise(tables: Sequence[DoubleArray]) -> dict[str, Any]:
+    """Return the mean over the cells of all tables and its interval."""
+    return {"mean": float(np.nanmean(np.hstack(tables))), "interval": resample_pairs(tables)}
+
+
+def show_interval(result: Mapping[str, Any]) -> str:
+    """Return a difference with its interval."""
+    low, high = result["interval"]
+    return f"{result['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 # ---------------------------------------------------------------------- what the audit part says
@@ -193,7 +205,7 @@ def measure_audits(dataset: str, draws: int, size: int, precision: float) -> pd.
     places = pd.Index(predictions["doc_id"]).get_indexer(judged["doc_id"])
     probabilities = np.asarray(entries["class_probabilities"]["probabilities"])[places]
     scores = score_unseen(judged, probabilities, taxonomy)
-    truth, rows = align_gold_labels(entries["gold_labels"], taxonomy, list(judged["doc_id"]))
+    truth, rows = match_gold(entries["gold_labels"], taxonomy, list(judged["doc_id"]))
     gold = np.full(len(judged), np.nan)
     gold[rows] = measure_precision(choose_labels(probabilities[rows], taxonomy)[0], truth)
     judge, expected = (scores[name].to_numpy(np.float64) for name in ("precision", "expected_precision"))
@@ -239,7 +251,7 @@ def judge_unasked(entries: Mapping[str, Any], unasked: pd.DataFrame) -> tuple[pd
 def measure_precision(chosen: sparse.csr_array, right: sparse.csr_array) -> DoubleArray:
     """Return the share of right classes in each label set, (n,): both 0/1 (n, C)."""
     hits = np.asarray(chosen.multiply(right).sum(axis=1), dtype=np.float64).ravel()
-    return hits / np.maximum(np.asarray(chosen.sum(axis=1)).ravel(), 1)
+    return np.asarray(hits / np.maximum(np.asarray(chosen.sum(axis=1)).ravel(), 1))
 
 
 def study_audits(dataset: str, draws: int, size: int, precision: float) -> None:
@@ -260,8 +272,7 @@ def study_audits(dataset: str, draws: int, size: int, precision: float) -> None:
 def score(made: Mapping[str, Any], gold: RawTable) -> dict[str, Any]:
     """Return sample-F1 of all test documents, of those asked and not asked about, and of an SVM on the same labels."""
     taxonomy, predictions = made["taxonomy"], made["predictions"]
-    gold_sets = align_gold_labels(gold, taxonomy, list(predictions["doc_id"]))
-    truth, rows = gold_sets.labels[gold_sets.labelled], gold_sets.rows
+    truth, rows = match_gold(gold, taxonomy, list(predictions["doc_id"]))
     scores = sample_f1_scores(truth, taxonomy.to_matrix(predictions["class_ids"].iloc[rows]))
     asked = (predictions["source"].iloc[rows] != MODEL).to_numpy()
     calibration = made["calibration"]
@@ -277,6 +288,12 @@ def score(made: Mapping[str, Any], gold: RawTable) -> dict[str, Any]:
         "share_accepted": calibration["share_accepted"],
         "precision_interval": calibration["precision_interval"],
     }
+
+
+def match_gold(gold: RawTable, taxonomy: Taxonomy, doc_ids: Sequence[str]) -> tuple[sparse.csr_array, IntArray]:
+    """Return the gold label sets of those documents that have one, (m, C), and where they stand, (m,)."""
+    sets = align_gold_labels(gold, taxonomy, doc_ids)
+    return sets.labels[sets.labelled], sets.rows
 
 
 def score_svm(made: Mapping[str, Any], truth: sparse.csr_array, rows: IntArray) -> float | None:

@@ -27,11 +27,9 @@ from hmltc_kedro.taxonomy import Taxonomy
 
 def read_taxonomy(directory: Path) -> Taxonomy:
     """Return the taxonomy of a raw dataset directory."""
-    pairs = []
-    for name in ("classes.txt", "class_hierarchy.txt"):
-        rows = read_text_table(directory / name, "\t").rows
-        pairs.append(list(zip(rows["key"], rows["value"], strict=True)))
-    return Taxonomy.from_edges(*pairs)
+    tables = [read_text_table(directory / name, "\t").rows for name in ("classes.txt", "class_hierarchy.txt")]
+    classes, edges = (list(zip(rows["key"], rows["value"], strict=True)) for rows in tables)
+    return Taxonomy.from_edges(classes, edges)
 
 
 def plain_beam_search(
@@ -41,11 +39,14 @@ def plain_beam_search(
     result = []
     for row in probabilities:
         values = row.tolist()
-        beam = [(math.log(values[r]), (r,)) for r in taxonomy.roots.tolist()]
+        beam: list[tuple[float, tuple[int, ...]]] = [(math.log(values[r]), (r,)) for r in taxonomy.roots.tolist()]
         complete: list[tuple[float, tuple[int, ...]]] = []
         while beam:
             unfinished = []
-            for log_product, path in beam:
+            ways: dict[int, tuple[float, tuple[int, ...]]] = {}  # the best to each last class
+            for way in sorted(beam, key=lambda item: (-round(item[0] / len(item[1]), 9), item[1])):
+                ways.setdefault(way[1][-1], way)
+            for log_product, path in ways.values():
                 active = [c for c in taxonomy.children[path[-1]] if values[c] >= CHILD_THRESHOLD]
                 if active:
                     unfinished.append((log_product, path, active))
@@ -57,7 +58,10 @@ def plain_beam_search(
                 for log_product, path, active in unfinished[:beam_width]
                 for c in active
             ]
-        result.append(sorted(complete, key=lambda item: (-item[0], item[1]))[:beam_width])
+        ends: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for end in sorted(complete, key=lambda item: (-item[0], item[1])):
+            ends.setdefault(end[1][-1], end)
+        result.append(list(ends.values())[:beam_width])
     return result
 
 

@@ -19,6 +19,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -55,7 +56,7 @@ def measure_rates(name: str, texts: list[str], rounds: int, backends: Sequence[s
     }
     for backend in backends:
         model = open_encoder(directory, "cpu", LENGTH, backend)
-        ways[backend] = lambda model=model: encode_texts(model, texts, BATCH, 1)
+        ways[backend] = partial(encode_texts, model, texts, BATCH, 1)
     vectors = {way: encode() for way, encode in ways.items()}  # the first time OpenVINO prepares each shape
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds):

@@ -37,7 +37,7 @@ def time_epochs(name: str, texts: list[str], share: float) -> list[float]:
     for _ in range(EPOCHS):
         started = time.process_time()
         for start in range(0, len(order), BATCH):
-            features(order[start : start + BATCH]).sum().backward()
+            features(order[start : start + BATCH]).sum().backward()  # type: ignore[no-untyped-call]
         seconds.append((time.process_time() - started) / len(texts))
     return seconds
 

@@ -18,9 +18,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from accuracy import look_up
 from kedro.config import OmegaConfigLoader
 from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
@@ -32,10 +32,11 @@ from kedro.validation.parameter_validator import ParameterValidator
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from hmltc_kedro.arrays import FloatArray
+from hmltc_kedro.config import complete_settings
 from hmltc_kedro.datasets import LLMDataset
 from hmltc_kedro.freshness.tracker import Tracker, count_states
 from hmltc_kedro.hooks import FreshnessHooks
-from hmltc_kedro.pipeline_registry import create_stage, register_pipelines
+from hmltc_kedro.pipeline_registry import create_stage
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -93,7 +94,7 @@ class HashingEncoder:
     def encode(self, texts: Sequence[str], role: str = "document") -> FloatArray:
         """Return vectors of shape (n, 384)."""
         vectors = np.asarray(self._hash.transform(texts).astype(np.float32) @ self._vectors)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def write_raw_files(folder: Path, documents: int, classes: int) -> None:
@@ -118,13 +119,15 @@ def write_raw_files(folder: Path, documents: int, classes: int) -> None:
     (folder / "test/test_corpus.txt").write_text("".join(lines[: documents // 5]), "utf-8")
 
 
-def open_catalog() -> DataCatalog:
-    """Return the catalog of conf/base for the dataset `synthetic`, without a language model."""
+def open_catalog(pipeline: Pipeline) -> DataCatalog:
+    """Return the catalog of conf/base for the dataset `synthetic`, without a language model, for a pipeline."""
     loader = OmegaConfigLoader(str(CONF), runtime_params={"dataset": "synthetic"}, **CONFIG_LOADER_ARGS)
     catalog = DataCatalog.from_config(loader["catalog"], loader["credentials"])
-    parameters: dict[str, Any] = ParameterValidator(register_pipelines()).validate_raw_params(loader["parameters"])
-    for name, value in parameters.items():
-        catalog[f"params:{name}"] = MemoryDataset(value)
+    settings = complete_settings(loader["parameters"])
+    validated = ParameterValidator({"freshness": pipeline}).validate_raw_params(settings)
+    for name in pipeline.inputs():
+        if name.startswith("params:"):
+            catalog[name] = MemoryDataset(look_up(validated, name.removeprefix("params:")))
     catalog["encoder"] = MemoryDataset(HashingEncoder(), copy_mode="assign")
     catalog["llm"] = LLMDataset(client="template", recordings="", cache="")
     return catalog
@@ -142,7 +145,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_raw_files(Path(folder) / "data/01_raw/synthetic", options.documents, options.classes)
         os.chdir(folder)
-        hooks, manager, catalog = TimedHooks(), _create_hook_manager(), open_catalog()
+        hooks, manager, catalog = TimedHooks(), _create_hook_manager(), open_catalog(pipeline)
         _register_hooks(manager, (hooks,))
         start = time.perf_counter()
         manager.hook.before_pipeline_run(run_params={}, pipeline=pipeline, catalog=catalog)
@@ -152,7 +155,7 @@ def main() -> None:
         print(f"run      {total:8.2f} s")
         print(f"records  {hooks.seconds:8.2f} s  {hooks.seconds / total:.2%}")
         start = time.perf_counter()
-        states = Tracker(pipeline.nodes, open_catalog()).find_states()
+        states = Tracker(pipeline.nodes, open_catalog(pipeline)).find_states()
         print(f"status   {time.perf_counter() - start:8.2f} s  {dict(count_states(states))}")
         records = sum(path.stat().st_size for path in Path(folder).rglob(".*.made.json"))
         print(f"size     {records / 1e6:8.2f} MB of records beside {sum(s.size or 0 for s in states) / 1e6:.0f} MB")

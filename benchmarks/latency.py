@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def measure(model: str, n_texts: int) -> dict[str, list[float]]:
     steps = np.diff(np.array(marks), axis=0)
     found = {name: step.tolist() for name, step in zip(STEPS, steps, strict=True)}
     for name, clock in (("clock", time.perf_counter), ("processor", time.process_time)):
-        found[name] = [1000 * _time(lambda i=i: classifier.predict(TEXT.format(i)), clock) for i in range(n_texts)]
+        texts = [TEXT.format(i) for i in range(n_texts)]
+        found[name] = [1000 * _time(partial(classifier.predict, text), clock) for text in texts]
     return found
 
 
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         totals += least
         print(f"{name:14}{least[0]:7.2f} s{least[1]:9.2f} s")
     print(f"{'together':14}{totals[0]:7.2f} s{totals[1]:9.2f} s")
-    for label, of in (("a text", lambda values: np.median(values)), ("95 % within", lambda v: np.quantile(v, 0.95))):
+    for label, of in (("a text", partial(np.quantile, q=0.5)), ("95 % within", partial(np.quantile, q=0.95))):
         clock, processor = (min(of(run[name]) for run in runs) for name in ("clock", "processor"))
         print(f"{label:14}{clock:6.1f} ms{processor:8.1f} ms")
     print(f"load {before:.1f} before, {os.getloadavg()[0]:.1f} after, {os.cpu_count()} cores")

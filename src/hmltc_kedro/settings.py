@@ -1,6 +1,7 @@
 """Kedro's project settings."""
 
 import os
+from typing import Any
 
 from hmltc_kedro.config import ProjectConfigLoader
 from hmltc_kedro.hooks import FreshnessHooks, ProjectHooks
@@ -26,7 +27,7 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-mlflow", "kedro_mlflow")
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 
 # Parameters merge softly: an environment that names one key of a stage keeps base's others.
-CONFIG_LOADER_ARGS = {
+CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},
