@@ -47,6 +47,7 @@ from hmltc_kedro.corpus.gold_labels import align_gold_labels
 from hmltc_kedro.corpus.raw_documents import select_split
 from hmltc_kedro.corpus.raw_files import RawTable
 from hmltc_kedro.decoding.expected_f1 import choose_labels
+from hmltc_kedro.errors import InputError
 from hmltc_kedro.evaluation.metrics import sample_f1_scores
 from hmltc_kedro.llm import ChatAnswer, ChatClient, ChatRequest
 from hmltc_kedro.settings import CONFIG_LOADER_ARGS
@@ -202,6 +203,11 @@ def measure_audits(dataset: str, draws: int, size: int, precision: float) -> pd.
     taxonomy, predictions = entries["taxonomy"], entries["predictions"]
     test = select_split(entries["documents"], "test").reset_index(drop=True)
     judged, answered = judge_unasked(entries, test[(predictions["source"] == MODEL).to_numpy()])
+    if answered <= size:
+        raise InputError(
+            f"{dataset}: {answered} of the test documents that the run did not ask about have a judgement, too few for "
+            f"audit parts of {size}; --audit takes fewer, `kedro run --params=annotate.max_documents=...` asks about fewer"
+        )
     places = pd.Index(predictions["doc_id"]).get_indexer(judged["doc_id"])
     probabilities = np.asarray(entries["class_probabilities"]["probabilities"])[places]
     scores = score_unseen(judged, probabilities, taxonomy)
