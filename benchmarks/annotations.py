@@ -206,7 +206,7 @@ def measure_audits(dataset: str, draws: int, size: int, precision: float) -> pd.
     if answered <= size:
         raise InputError(
             f"{dataset}: {answered} of the test documents that the run did not ask about have a judgement, too few for "
-            f"audit parts of {size}; --audit takes fewer, `kedro run --params=annotate.max_documents=...` asks about fewer"
+            f"audit parts of {size}; --audit takes fewer, and `kedro run --params=annotate.max_documents=...` asks fewer"
         )
     places = pd.Index(predictions["doc_id"]).get_indexer(judged["doc_id"])
     probabilities = np.asarray(entries["class_probabilities"]["probabilities"])[places]
