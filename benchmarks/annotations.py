@@ -206,7 +206,7 @@ def measure_audits(dataset: str, draws: int, size: int, precision: float) -> pd.
     if answered <= size:
         raise InputError(
             f"{dataset}: {answered} of the test documents that the run did not ask about have a judgement, too few for "
-            f"audit parts of {size}; --audit takes fewer, and `kedro run --params=annotate.max_documents=...` asks fewer"
+            f"audit parts of {size}; --audit takes fewer, `kedro run --params=annotate.max_documents=...` asks fewer"
         )
     places = pd.Index(predictions["doc_id"]).get_indexer(judged["doc_id"])
     probabilities = np.asarray(entries["class_probabilities"]["probabilities"])[places]
@@ -220,6 +220,8 @@ def measure_audits(dataset: str, draws: int, size: int, precision: float) -> pd.
         drawn = np.zeros(len(judged), dtype=bool)
         drawn[np.random.default_rng(seed).choice(len(judged), size, replace=False)] = True
         said = calibrate(scores[drawn].reset_index(drop=True), precision, seed)
+        if said["accept"] is None:
+            raise InputError(f"an audit part of {size} is too small to say from where on a label set is accepted")
         accepted = ~drawn & (expected >= said["accept"])
         low, high = said["precision_interval"] or (np.nan, np.nan)
         row = {"seed": seed, "reported": said["precision"], "low": low, "high": high}
