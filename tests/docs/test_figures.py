@@ -115,6 +115,19 @@ def test_accuracy_shows_what_judgements_add() -> None:
         assert cells[2:] == [str(n_test), f"{mean(scores):.3f} ± {stdev(scores):.3f}", *means]
 
 
+def test_accuracy_shows_what_audits_hold() -> None:
+    rows = read_rows(RESULTS / "audits_amazon531_real.csv")
+    reported, judge, gold = (mean(float(row[k]) for row in rows) for k in ("reported", "by_judge", "by_gold"))
+    page = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
+    assert (
+        f"they report {reported:.3f} on average for what is accepted; on the rest it is {judge:.3f} by the judge"
+        in page
+    )
+    assert f"and {gold:.3f} by gold" in page
+    inside = {k: sum(float(r["low"]) <= float(r[k]) <= float(r["high"]) for r in rows) for k in ("by_judge", "by_gold")}
+    assert inside == {"by_judge": 8, "by_gold": 0} and "*by the judge in 8 draws of 10, by gold in none*" in page
+
+
 def by_budget(row: dict[str, str]) -> tuple[str, str, int]:
     return row["dataset"], row["test_share"], int(row["documents"])
 
