@@ -146,6 +146,7 @@ TABLES = {
     "row, all-mpnet-base-v2": "ablation_paper_mpnet_amazon531_real.csv",
     "row, all-MiniLM-L6-v2": "ablation_paper_amazon531_real.csv",
     "row around `conf/base`": "ablation_base_amazon531_real.csv",
+    "row on `sample`": "ablation_paper_sample.csv",
 }
 
 
