@@ -40,6 +40,34 @@ def test_readme_shows_the_stored_results() -> None:
         assert cells[5] == f"{mean(float(row['zero_shot']) for row in rows):.3f}", name
 
 
+def test_pages_show_the_method_with_both_encoders() -> None:
+    stored = [row for row in read_rows(RESULTS / "default_method.csv") if row["judgements"] == "0"]
+    page = list(read_table(ROOT / "docs" / "accuracy.md", "| dataset | the default method"))
+    above = ""
+    for cells in page:
+        encoder = "all-mpnet-base-v2" if cells[0].startswith("the same") else "all-MiniLM-L6-v2"
+        above = above if cells[0].startswith("the same") else cells[0].split("`")[1]
+        scores = [float(row["sample_f1"]) for row in stored if (row["dataset"], row["encoder"]) == (above, encoder)]
+        assert len(scores) == 3
+        shown = [float(number) for number in cells[1].replace("*", "").split(" ± ")]
+        assert shown == pytest.approx([mean(scores), stdev(scores)], abs=0.00056), (above, encoder)
+
+
+def test_readme_shows_the_papers_encoder_and_the_judgements() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    ours = [row for row in read_rows(RESULTS / "default_method.csv") if row["encoder"] == "all-mpnet-base-v2"]
+    ours = [row for row in ours if (row["dataset"], row["judgements"]) == ("amazon531_real", "0")]
+    rows = {row["variant"]: row for row in read_rows(RESULTS / "ablation_paper_mpnet_amazon531_real.csv")}
+    figures = [mean(float(row["sample_f1"]) for row in ours)]
+    figures += [float(rows[name]["sample_f1"]) for name in ("final", "published_code")]
+    shown = re.search(r"reaches (\S+), the preset (\S+), the paper's published code (\S+);", readme)
+    assert shown is not None and list(map(float, shown.groups())) == pytest.approx(figures, abs=0.00056)
+    judged = [row for row in read_rows(RESULTS / "judgements.csv") if row["documents"] == "2000"]
+    shares = {s: [row for row in judged if row["test_share"] == s] for s in ("0.0", "0.2")}
+    without, asked = (mean(float(row["sample_f1"]) for row in shares[share]) for share in ("0.0", "0.2"))
+    assert f"{without:.3f} with 2,000 training documents, {asked:.3f} with" in readme
+
+
 def test_pages_show_what_the_preset_gives() -> None:
     stored = read_rows(RESULTS / "paper_preset.csv")
     readme = {cells[0].split("`")[1]: cells[4] for cells in read_table(ROOT / "README.md", "| dataset | documents")}
